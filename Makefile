@@ -1,0 +1,43 @@
+# make help lists the targets. Needs Python 3.11+, git and make; everything else is installed into .venv.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+
+.PHONY: help install demo test check format bench clean
+
+help: ## list the targets
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
+
+install: $(VENV)/.installed ## install everything into .venv
+
+$(VENV)/.installed: requirements.txt requirements-dev.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Laneway needs Python 3.11 or newer; $(PYTHON) is $$($(PYTHON) --version 2>&1). Try: make $(MAKECMDGOALS) PYTHON=python3.12"; exit 1; }
+	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || { echo "$(PYTHON) cannot make a virtual environment: ensurepip is missing. On Debian or Ubuntu: apt-get install python3-venv"; exit 1; }
+	@$(PYTHON) -m venv $(VENV)
+	@echo "Installing into $(VENV) (once; about a minute) ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -e .
+	@touch $@
+
+demo: install ## the whole story on the embedded system; ONCE=1 plays it once and ends
+	@$(BIN)/laneway dev demo $(if $(ONCE),--once)
+
+test: install ## all tests that need no cluster
+	@$(BIN)/python -m pytest tests -m "not cluster"
+
+check: install ## ruff, formatting, mypy --strict, import-linter; changes nothing
+	@$(BIN)/ruff check --no-cache .
+	@$(BIN)/ruff format --no-cache --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-cache
+
+format: install ## format the code and mend what ruff can
+	@$(BIN)/ruff check --fix --no-cache .
+	@$(BIN)/ruff format --no-cache .
+
+bench: install ## the figures: prints a table, writes bench/results/*.json
+	@$(BIN)/python -m bench
+
+clean: ## remove what the targets made
+	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .hypothesis

@@ -1,0 +1,79 @@
+"""Laneway's settings, read from the environment in one place, at start, never at import.
+
+Every field is `LANEWAY_` plus its name in capitals. Units are in the names or said beside them.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from provisioner.errors import ConfigError
+
+
+class Settings(BaseSettings):
+    """What a Laneway process needs to know. The defaults are those of an installation by the chart."""
+
+    model_config = SettingsConfigDict(env_prefix="LANEWAY_", extra="ignore", frozen=True)
+
+    redis_url: str = "redis://127.0.0.1:6379/0"
+    # a file or a folder of *.yaml, each one chain
+    chains: Path = Path("/etc/laneway/chains")
+    # where Laneway's own objects (locks, tombstones, router state) live
+    namespace: str = "laneway-system"
+    # empty: in-cluster credentials; Laneway never falls back to ~/.kube/config by itself
+    kubeconfig: str = ""
+
+    # each may hold two secrets, separated by a comma, while one replaces the other
+    github_secrets: Annotated[tuple[str, ...], NoDecode] = ()
+    hooks_host: str = "0.0.0.0"
+    hooks_port: int = 8080
+    max_body_bytes: int = 25 * 1024 * 1024  # what GitHub sends at most
+    dedupe_seconds: int = 600  # a delivery id is refused as a duplicate this long after its success
+
+    worker_threads: int = Field(default=8, ge=1, le=256)
+    job_seconds: int = 45  # a job that takes longer is given up and tried again
+    lock_seconds: int = 30  # a lane's lock ends by itself after this long without a renewal
+    drain_seconds: float = 2.0  # between taking a lane's routes away and deleting its pods
+    image_pending_seconds: int = 1200  # how long an image may be missing before its lane is Degraded
+
+    mirrors: Path = Path("/var/lib/laneway/mirrors")
+    mirror_bytes: int = 20 * 1024**3  # the oldest unused mirror goes when all together are larger
+    git_seconds: int = 30  # for one git command
+
+    sweep_schedule: str = "17 3 * * *"  # cron, UTC
+
+    discovery_host: str = "0.0.0.0"
+    discovery_port: int = 18000
+    # what Envoy connects to; attach writes it into the router's Deployment
+    discovery_address: str = "laneway-router.laneway-system:18000"
+    envoy_image: str = "ghcr.io/laneway/envoy:0.1.0"
+    envoy_replicas: int = 2
+
+    metrics_host: str = "0.0.0.0"
+    metrics_port: int = 9090  # 0: none
+
+    @field_validator("github_secrets", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        if isinstance(value, str):
+            return tuple(part.strip() for part in value.split(",") if part.strip())
+        return value
+
+
+def load() -> Settings:
+    """The settings of this process.
+
+    Raises ConfigError that names every wrong variable at once.
+    """
+    try:
+        return Settings()
+    except ValidationError as error:
+        wrong = "; ".join(
+            f"LANEWAY_{'.'.join(str(part) for part in one['loc']).upper()}: {one['msg']}"
+            for one in error.errors()
+        )
+        raise ConfigError(wrong, where="environment") from error
