@@ -6,6 +6,12 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
 
+from provisioner.lane import Mode
+
+
+# what an image pattern may name; `changes` fills them in
+PLACEHOLDERS = ("sha", "service_sha", "branch", "pull", "repository")
+
 
 class Driver(StrEnum):
     ENVOY = "envoy"
@@ -52,7 +58,7 @@ class Service:
 
     name: str
     workload: WorkloadRef
-    image: str  # pattern with {sha}, {service_sha}, {branch}, {pull}
+    image: str  # pattern with {sha} and the other PLACEHOLDERS
     namespace: str
     paths: tuple[str, ...]
     repository: str = ""  # name of the repository its code lies in; empty: any of the chain's
@@ -101,6 +107,7 @@ class Chain:
     entry: Entry = field(default_factory=Entry)
     carriers: Carriers = field(default_factory=Carriers)
     driver: Driver = Driver.ENVOY
+    mode: Mode = Mode.LOOSE  # of new lanes
     lifecycle: Lifecycle = field(default_factory=Lifecycle)
     forks: ForkPolicy = ForkPolicy.APPROVE
     source: str = ""  # the file it was read from

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from provisioner import labels
+from provisioner import durations, labels
 
 Json = dict[str, Any]
 
@@ -132,7 +132,7 @@ class Lane:
             "pin": self.pinned,
         }
         if self.ttl is not None:
-            spec["ttl"] = f"{int(self.ttl.total_seconds())}s"
+            spec["ttl"] = durations.format(self.ttl)
         if self.approved:
             spec["approved"] = list(self.approved)
         return spec
@@ -157,7 +157,7 @@ class Lane:
             members=tuple(Member.from_json(one) for one in spec.get("members", ())),
             mode=Mode(spec.get("mode", Mode.LOOSE)),
             pinned=bool(spec.get("pin", False)),
-            ttl=timedelta(seconds=int(ttl.removesuffix("s"))) if ttl else None,
+            ttl=durations.parse(ttl) if ttl else None,
             approved=tuple(spec.get("approved", ())),
             uid=metadata["uid"],
             resource_version=metadata["resourceVersion"],
