@@ -110,15 +110,29 @@ class Api:
         how = Deletion(propagation, wanted.get("uid", ""), wanted.get("resourceVersion", ""), grace)
         return self.deleter.delete(self.target(resource, namespace, name), how)[0].copy()
 
-    def watch(self, resource: str, namespace: str = "", *, since: str = "", labels: str = "") -> Watch:
-        """Follow a resource from now on, first all that is there as ADDED; or all changes after a resourceVersion.
+    def watch(
+        self,
+        resource: str,
+        namespace: str = "",
+        *,
+        since: str = "",
+        labels: str = "",
+        fields: str = "",
+        initial: bool | None = None,
+    ) -> Watch:
+        """Follow a resource: first all that is there as ADDED, or all changes after the resourceVersion `since`.
 
-        The watch stands when this returns. ApiError 410 when `since` is too old.
+        The watch stands when this returns. `initial` overrides whether what is there comes first. ApiError 410
+        when `since` is too old.
         """
         self.resources.get(resource)
-        first = [] if since else self.records(resource, namespace, labels=labels)
+        accepts = _filter(labels, fields, resource)
+        whole = not since if initial is None else initial
+        first = (
+            [record for record in self.store.select(resource, namespace) if accepts(record)] if whole else []
+        )
         subscription = self.store.history.subscribe(resource, int(since) if since else None)
-        return Watch(self.store, subscription, first, namespace, _filter(labels, "", resource))
+        return Watch(self.store, subscription, first, namespace, accepts)
 
 
 class Watch:
@@ -132,6 +146,7 @@ class Watch:
         namespace: str,
         accepts: Callable[[Record], bool],
     ) -> None:
+        self.revision = store.revision
         self._store = store
         self._subscription = subscription
         self._first = first[::-1]
@@ -142,13 +157,18 @@ class Watch:
         return self
 
     async def __anext__(self) -> tuple[str, Object]:
+        if self._first:
+            return ADDED, self._first.pop().obj
         kind, record = await self.record()
         return kind, record.obj
 
+    def initial(self) -> list[Record]:
+        """What was there when the watch began and has not been taken yet; it is not repeated."""
+        first, self._first = self._first[::-1], []
+        return first
+
     async def record(self) -> tuple[str, Record]:
         """The next change with its record; StopAsyncIteration at the end."""
-        if self._first:
-            return ADDED, self._first.pop()
         while (change := await self._subscription.next()) is not None:
             kind = self._seen_as(change)
             if kind:
