@@ -8,7 +8,6 @@ from enum import StrEnum
 
 from provisioner.lane import Mode
 
-
 # what an image pattern may name; `changes` fills them in
 PLACEHOLDERS = ("sha", "service_sha", "branch", "pull", "repository")
 
