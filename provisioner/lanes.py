@@ -1,0 +1,59 @@
+"""Reads and writes Lane objects. Every write is conditional on the Lane that it was computed from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import structlog
+
+from provisioner.cluster import Cluster
+from provisioner.errors import ConflictError
+from provisioner.lane import Lane, object_name
+
+Json = dict[str, Any]
+T = TypeVar("T")
+
+CONFLICT_TRIES = 4
+
+log = structlog.get_logger()
+
+
+def read(cluster: Cluster, chain: str, name: str) -> Lane | None:
+    """The lane as the cluster holds it now, or None."""
+    found = cluster.get("Lane", object_name(chain, name))
+    return None if found is None else Lane.from_object(found)
+
+
+def write(cluster: Cluster, lane: Lane) -> Lane:
+    """Creates the Lane or changes its spec; whatever others put beside the spec stays. ConflictError when
+    it was written, or created, meanwhile."""
+    if not lane.uid:
+        return Lane.from_object(cluster.create(lane.to_object()))
+    patch = {"metadata": {"resourceVersion": lane.resource_version}, "spec": {"ttl": None, **lane.spec()}}
+    return Lane.from_object(cluster.merge("Lane", lane.object_name, patch))
+
+
+def write_status(cluster: Cluster, lane: Lane, wanted: Json) -> None:
+    """Writes the status where it differs. ConflictError when the Lane was written meanwhile."""
+    if wanted == lane.status:
+        return
+    cleared = {key: None for key in lane.status if key not in wanted}
+    patch = {"metadata": {"resourceVersion": lane.resource_version}, "status": {**cleared, **wanted}}
+    cluster.merge("Lane", lane.object_name, patch, subresource="status")
+
+
+def remove(cluster: Cluster, lane: Lane) -> None:
+    """Deletes that very Lane, unless somebody wrote it meanwhile (ConflictError); the cluster collects what
+    it owns."""
+    cluster.delete("Lane", lane.object_name, uid=lane.uid, resource_version=lane.resource_version)
+
+
+def on_conflict(attempt: Callable[[], T]) -> T:
+    """Runs `attempt`, which reads everything anew, again after a conflict; the last one is the caller's."""
+    for _ in range(CONFLICT_TRIES - 1):
+        try:
+            return attempt()
+        except ConflictError as error:
+            log.info("write.conflict", error=str(error))
+    return attempt()

@@ -1,0 +1,218 @@
+"""The story of a lane: it converges on what is true now.
+
+`converge` reads what is true now (the branch, the baseline, what the lane owns), plans, applies and writes
+the status; running it twice, late, or after a crash at any point ends in the same state. It never waits.
+
+What fences a stale worker: every write is conditional on the resourceVersion that its snapshot saw (deletions
+on the uid too), and the status is written last, conditional on the Lane that the run began with. Whoever
+overslept gets a conflict, reads again and converges on today's truth.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import structlog
+
+from provisioner import changes, lanes, plan, snapshot, status
+from provisioner.chain import Chain
+from provisioner.changes import Source, Verdict
+from provisioner.errors import ConflictError, ForeignObjectError, LanewayError, PermanentError, TemporaryError
+from provisioner.labels import SERVICE
+from provisioner.lane import Lane, Phase, object_name
+from provisioner.plan import Plan, Snapshot, Wanted
+from provisioner.world import World
+
+Json = dict[str, Any]
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a run ended. `phase` is empty when the lane is gone; `again` says after how many seconds looking
+    again is useful even if nothing happens; `steps` are durations in seconds."""
+
+    lane: str
+    phase: str
+    again: float | None = None
+    steps: dict[str, float] = field(default_factory=dict)
+
+
+def converge(chain: Chain, name: str, world: World) -> Outcome:
+    """Makes one lane what it should be. Raises TemporaryError when it must be tried again; what only a person
+    can change is said in the lane's status instead."""
+    return lanes.on_conflict(lambda: _converge(chain, name, world))
+
+
+def _converge(chain: Chain, name: str, world: World) -> Outcome:
+    lane = lanes.read(world.cluster, chain.name, name)
+    if lane is None:
+        return Outcome(object_name(chain.name, name), "")
+    lane = _without_closed(lane, chain, world)
+    if not lane.members:
+        return _close(lane, world)
+    return _Run(chain, lane, world).converge()
+
+
+def _without_closed(lane: Lane, chain: Chain, world: World) -> Lane:
+    """The lane without members whose closing was noted: an `opened` that was folded in at the same moment as
+    its `closed` elsewhere has written its Lane before this reads the ledger."""
+    if not lane.members:
+        return lane
+    tombstones = world.ledger(chain).read().tombstones
+    closed = [one.key for one in lane.members if tombstones.get(one.key, one.observed_at) > one.observed_at]
+    for key in closed:
+        lane = lane.without_member(key)
+    return lanes.write(world.cluster, lane) if closed else lane
+
+
+def _close(lane: Lane, world: World) -> Outcome:
+    """Takes the routes away first (the router leaves a Terminating lane out); once drained, the Lane goes,
+    and the cluster collects what it owns."""
+    now = world.now()
+    if lane.phase != Phase.TERMINATING:
+        lanes.write_status(world.cluster, lane, status.terminating(lane, now))
+        return Outcome(lane.object_name, Phase.TERMINATING, again=world.settings.drain_seconds)
+    left = world.settings.drain_seconds - status.terminating_for(lane.status, now)
+    if left > 0:
+        return Outcome(lane.object_name, Phase.TERMINATING, again=left)
+    lanes.remove(world.cluster, lane)
+    log.info("lane.closed", lane=lane.object_name)
+    return Outcome(lane.object_name, "")
+
+
+class _Run:
+    """One convergence of an open lane."""
+
+    def __init__(self, chain: Chain, lane: Lane, world: World) -> None:
+        self.chain, self.lane, self.world = chain, lane, world
+        self.steps: dict[str, float] = {}
+
+    def converge(self) -> Outcome:
+        try:
+            with self._step("changes"):
+                sources = self._sources()
+        except LanewayError as problem:
+            return self._blocked(problem)
+        with self._step("plan"):
+            verdicts = changes.select(self.chain, sources)
+            wanted = self._wanted(verdicts, sources)
+            before = snapshot.read(self.chain, self.lane, self.world.cluster)
+            made = plan.make(self.chain, self.lane, wanted, before)
+        with self._step("apply"):
+            made, after = self._carry_out(made, before)
+        with self._step("status"):
+            return self._report(verdicts, wanted, made, after)
+
+    def _sources(self) -> list[Source]:
+        sources = []
+        for member in self.lane.members:
+            repository = self.chain.repository(member.repository)
+            if repository is None:
+                raise PermanentError(
+                    f"the chain no longer lists repository {member.repository}", reason="UnknownRepository"
+                )
+            sources.append(self.world.repositories.read(self.chain, repository, member))
+        self._follow(sources)
+        return sources
+
+    def _follow(self, sources: Sequence[Source]) -> None:
+        """Notes in the spec where the branches are now, where a delivery said otherwise."""
+        lane = self.lane
+        for source in sources:
+            if source.head != source.member.sha:
+                lane = lane.with_member(replace(source.member, sha=source.head))
+        if lane is not self.lane:
+            self.lane = lanes.write(self.world.cluster, lane)
+
+    def _wanted(self, verdicts: Sequence[Verdict], sources: Sequence[Source]) -> list[Wanted]:
+        by_member = {source.member.key: source for source in sources}
+        return [
+            Wanted(service, changes.image(service, by_member[verdict.member], self.chain), verdict)
+            for service, verdict in zip(self.chain.services, verdicts, strict=True)
+            if verdict.in_lane
+        ]
+
+    def _carry_out(self, made: Plan, before: Snapshot) -> tuple[Plan, Snapshot]:
+        """Applies the plan; one service's refusal by the cluster does not hold the others up."""
+        live = {_identity(one): one for one in before.owned}
+        problems = dict(made.problems)
+        for write in made.writes:
+            try:
+                live[_identity(write.body)] = self._apply(write)
+            except PermanentError as error:
+                problems[write.body["metadata"]["labels"][SERVICE]] = error
+        for removal in made.removals:
+            self.world.cluster.delete(
+                removal.kind,
+                removal.name,
+                removal.namespace,
+                uid=removal.uid,
+                resource_version=removal.resource_version,
+            )
+            live.pop((removal.kind, removal.namespace, removal.name), None)
+        return replace(made, problems=problems), replace(before, owned=tuple(live.values()))
+
+    def _apply(self, write: plan.Write) -> Json:
+        """A new object is applied without force, so that one that somebody else made meanwhile is not taken
+        over; a known one with its resourceVersion."""
+        if write.live is not None:
+            version = {"resourceVersion": write.live["metadata"]["resourceVersion"]}
+            body = {**write.body, "metadata": {**write.body["metadata"], **version}}
+            return self.world.cluster.apply(body, force=True)
+        try:
+            return self.world.cluster.apply(write.body, force=False)
+        except ConflictError as error:
+            where = f"{write.kind} {write.namespace}/{write.name}"
+            raise ForeignObjectError(f"belongs to somebody else: {error.message}", where=where) from error
+
+    def _report(
+        self, verdicts: Sequence[Verdict], wanted: Sequence[Wanted], made: Plan, after: Snapshot
+    ) -> Outcome:
+        if not all(status.is_ready(one) for one in after.owned):
+            after = replace(after, pods=snapshot.pods(self.chain, self.lane, self.world.cluster))
+        now = self.world.now()
+        found = status.compute(
+            self.chain,
+            self.lane,
+            verdicts,
+            wanted,
+            made,
+            after,
+            now,
+            image_pending_seconds=self.world.settings.image_pending_seconds,
+        )
+        lanes.write_status(self.world.cluster, self.lane, found)
+        log.info("lane.converged", lane=self.lane.object_name, phase=found["phase"], **_rounded(self.steps))
+        return Outcome(self.lane.object_name, found["phase"], status.again(found, now), self.steps)
+
+    def _blocked(self, problem: LanewayError) -> Outcome:
+        """Says in the status why the lane cannot go on; what runs goes on running."""
+        now = self.world.now()
+        found = status.blocked(self.lane, problem, now)
+        lanes.write_status(self.world.cluster, self.lane, found)
+        log.warning("lane.blocked", lane=self.lane.object_name, reason=problem.reason, error=str(problem))
+        if isinstance(problem, TemporaryError):
+            raise problem
+        return Outcome(self.lane.object_name, found["phase"], None, self.steps)
+
+    @contextmanager
+    def _step(self, name: str) -> Iterator[None]:
+        started = time.monotonic()
+        try:
+            yield
+        finally:
+            self.steps[name] = time.monotonic() - started
+
+
+def _identity(obj: Json) -> tuple[str, str, str]:
+    return obj["kind"], obj["metadata"].get("namespace", ""), obj["metadata"]["name"]
+
+
+def _rounded(steps: dict[str, float]) -> dict[str, float]:
+    return {name: round(seconds, 3) for name, seconds in steps.items()}

@@ -1,0 +1,44 @@
+"""Folds a forge's event into the cluster, which makes it durable before anything else happens."""
+
+from __future__ import annotations
+
+import structlog
+
+from provisioner import decision, lanes
+from provisioner.chain import Chain
+from provisioner.events import ForgeEvent, Kind
+from provisioner.lane import Lane, object_name
+from provisioner.world import World
+
+log = structlog.get_logger()
+
+
+def record(event: ForgeEvent, chain: Chain, world: World) -> tuple[str, ...]:
+    """Writes what the event means for its lane. Returns the names of the lanes that have to converge.
+
+    Safe to run concurrently and repeatedly: the Lane is written conditionally, a tombstone before it.
+    """
+    name = decision.lane_of(event, chain)
+    return lanes.on_conflict(lambda: _record(name, event, chain, world))
+
+
+def _record(name: str, event: ForgeEvent, chain: Chain, world: World) -> tuple[str, ...]:
+    lane = lanes.read(world.cluster, chain.name, name)
+    ledger = world.ledger(chain)
+    tombstones = ledger.read().tombstones if _may_open(lane, event) else {}
+    made = decision.fold(lane, event, chain, tombstones)
+    log.info("event.recorded", lane=object_name(chain.name, name), reason=made.reason, message=made.message)
+    if made.tombstone:
+        ledger.bury(*made.tombstone)
+    if made.waiting:
+        ledger.wait(decision.member_key(event), event)
+    if made.lane is not None:
+        lanes.write(world.cluster, made.lane)
+    return (name,) if made.lane is not None or lane is not None else ()
+
+
+def _may_open(lane: Lane | None, event: ForgeEvent) -> bool:
+    """Whether the event could bring in a pull request that the lane does not hold: only then are tombstones
+    worth reading."""
+    known = lane is not None and lane.member(decision.member_key(event)) is not None
+    return event.kind in (Kind.OPENED, Kind.UPDATED) and not known

@@ -1,0 +1,69 @@
+"""Reads what one lane's reconciliation needs to know of the cluster, in a number of requests that grows
+neither with the services nor with the lanes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from provisioner import labels
+from provisioner.chain import Chain
+from provisioner.cluster import Cluster
+from provisioner.lane import Lane
+from provisioner.plan import Snapshot
+
+Json = dict[str, Any]
+
+CLONEABLE = ("Deployment", "StatefulSet")
+_NOT_OF_A_LANE = f"!{labels.LANE}"
+
+
+def read(chain: Chain, lane: Lane, cluster: Cluster) -> Snapshot:
+    """The baseline of the chain's namespaces and what the lane owns there."""
+    kinds = _kinds(chain)
+
+    def listed(wanted: Iterable[str], selector: str) -> tuple[Json, ...]:
+        return tuple(
+            item
+            for kind in wanted
+            for namespace in chain.namespaces
+            for item in cluster.list(kind, namespace, selector)
+        )
+
+    workloads = listed(kinds, _NOT_OF_A_LANE)
+    return Snapshot(
+        lane=lane,
+        workloads=workloads,
+        services=listed(("Service",), _NOT_OF_A_LANE),
+        budgets=listed(("PodDisruptionBudget",), ""),
+        claims=listed(("PersistentVolumeClaim",), _NOT_OF_A_LANE) if _use_claims(workloads) else (),
+        owned=listed(("Service", *kinds), of_lane(lane)),
+        pods=(),
+    )
+
+
+def pods(chain: Chain, lane: Lane, cluster: Cluster) -> tuple[Json, ...]:
+    """The lane's pods; only worth reading while something is not ready."""
+    return tuple(
+        pod for namespace in chain.namespaces for pod in cluster.list("Pod", namespace, of_lane(lane))
+    )
+
+
+def of_lane(lane: Lane) -> str:
+    """The label selector of what a lane owns."""
+    return f"{labels.CHAIN}={lane.chain},{labels.LANE}={lane.name}"
+
+
+def _kinds(chain: Chain) -> tuple[str, ...]:
+    """The kinds of workload that the chain is made of and that can be cloned."""
+    used = {service.workload.kind for service in chain.services}
+    return tuple(kind for kind in CLONEABLE if kind in used)
+
+
+def _use_claims(workloads: Iterable[Json]) -> bool:
+    """Whether a pod template names a claim; otherwise nobody needs to know their access modes."""
+    return any(
+        "persistentVolumeClaim" in volume
+        for workload in workloads
+        for volume in workload["spec"]["template"]["spec"].get("volumes") or ()
+    )

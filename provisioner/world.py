@@ -1,0 +1,27 @@
+"""What a reconciliation touches, handed down as one value."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from provisioner.chain import Chain
+from provisioner.cluster import Cluster
+from provisioner.git import Repositories
+from provisioner.ledger import Ledger
+from provisioner.settings import Settings
+
+
+@dataclass(frozen=True)
+class World:
+    """The cluster, the repositories, the settings and the clock (UTC)."""
+
+    cluster: Cluster
+    repositories: Repositories
+    settings: Settings
+    now: Callable[[], datetime]
+
+    def ledger(self, chain: Chain) -> Ledger:
+        """The chain's ledger of closed and waiting pull requests."""
+        return Ledger(self.cluster, self.settings.namespace, chain.name)
