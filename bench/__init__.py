@@ -1,1 +1,1 @@
-"""The project's figures, measured: each module's `run()` returns rows, `python -m bench` prints and writes them."""
+"""The figures, measured: each module's `run()` returns rows; `python -m bench` prints and writes them."""

@@ -1,7 +1,7 @@
 """Runs the benchmarks, prints a table, and writes JSON with the machine and the versions beside the figures.
 
-`python -m bench [NAME ...]` runs only those named. Ratios are measured within one run; absolute times depend on
-the machine, which is why it is named. Exit code 1 when a figure misses its target.
+`python -m bench [NAME ...]` runs only those named. Ratios are measured within one run; absolute times depend
+on the machine, which is why it is named. Exit code 1 when a figure misses its target.
 """
 
 from __future__ import annotations

@@ -106,6 +106,20 @@ def branch_key(event: ForgeEvent) -> str:
     return f"{event.repository.lower()}@{event.ref}"
 
 
+def still_open(members: Iterable[Member], tombstones: Mapping[str, datetime]) -> tuple[Member, ...]:
+    """The members that no tombstone ends: what `fold` would have left had it known all tombstones."""
+    return tuple(
+        member
+        for member in members
+        if not any(tombstones[key] >= member.observed_at for key in _keys(member) if key in tombstones)
+    )
+
+
+def _keys(member: Member) -> tuple[str, ...]:
+    branch = f"{member.repository.lower()}@{member.ref}"
+    return (member.key,) if member.fork else (member.key, branch)
+
+
 def _wanted(
     lane: Lane | None, event: ForgeEvent, chain: Chain, tombstones: Mapping[str, datetime]
 ) -> Decision:

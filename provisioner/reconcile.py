@@ -18,7 +18,7 @@ from typing import Any
 
 import structlog
 
-from provisioner import changes, lanes, plan, snapshot, status
+from provisioner import changes, decision, lanes, plan, snapshot, status
 from provisioner.chain import Chain
 from provisioner.changes import Source, Verdict
 from provisioner.errors import ConflictError, ForeignObjectError, LanewayError, PermanentError, TemporaryError
@@ -64,11 +64,10 @@ def _without_closed(lane: Lane, chain: Chain, world: World) -> Lane:
     its `closed` elsewhere has written its Lane before this reads the ledger."""
     if not lane.members:
         return lane
-    tombstones = world.ledger(chain).read().tombstones
-    closed = [one.key for one in lane.members if tombstones.get(one.key, one.observed_at) > one.observed_at]
-    for key in closed:
-        lane = lane.without_member(key)
-    return lanes.write(world.cluster, lane) if closed else lane
+    open_members = decision.still_open(lane.members, world.ledger(chain).read().tombstones)
+    if open_members == lane.members:
+        return lane
+    return lanes.write(world.cluster, replace(lane, members=open_members))
 
 
 def _close(lane: Lane, world: World) -> Outcome:

@@ -19,6 +19,9 @@ def record(event: ForgeEvent, chain: Chain, world: World) -> tuple[str, ...]:
     Safe to run concurrently and repeatedly: the Lane is written conditionally, a tombstone before it.
     """
     name = decision.lane_of(event, chain)
+    if event.kind is Kind.DELETED and _exists(event, chain, world):
+        log.info("event.outlived", repository=event.repository, ref=event.ref)
+        return (name,)
     return lanes.on_conflict(lambda: _record(name, event, chain, world))
 
 
@@ -35,6 +38,13 @@ def _record(name: str, event: ForgeEvent, chain: Chain, world: World) -> tuple[s
     if made.lane is not None:
         lanes.write(world.cluster, made.lane)
     return (name,) if made.lane is not None or lane is not None else ()
+
+
+def _exists(event: ForgeEvent, chain: Chain, world: World) -> bool:
+    """Whether the branch that was deleted is there (again): the delivery is late, and its time, the receiver's,
+    says nothing."""
+    repository = chain.repository(event.repository)
+    return repository is not None and event.ref in world.repositories.heads(repository)
 
 
 def _may_open(lane: Lane | None, event: ForgeEvent) -> bool:
