@@ -41,8 +41,8 @@ def _record(name: str, event: ForgeEvent, chain: Chain, world: World) -> tuple[s
 
 
 def _exists(event: ForgeEvent, chain: Chain, world: World) -> bool:
-    """Whether the branch that was deleted is there (again): the delivery is late, and its time, the receiver's,
-    says nothing."""
+    """Whether the branch that was deleted is there (again): then the delivery is late, and its time, which is
+    the receiver's, says nothing."""
     repository = chain.repository(event.repository)
     return repository is not None and event.ref in world.repositories.heads(repository)
 
