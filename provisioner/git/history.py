@@ -1,0 +1,108 @@
+"""What a mirror says about two commits: their merge base, the paths between, the last commit of a service.
+
+Paths are what git calls them, as UTF-8; a byte that is none is written as `\\xNN`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from itertools import pairwise
+
+from provisioner.errors import GitError
+from provisioner.git.process import Answer
+from provisioner.globs import Globs
+
+Git = Callable[..., Answer]
+
+
+@dataclass(frozen=True)
+class _Commit:
+    """A commit with the paths that differ from each parent that it differs from."""
+
+    sha: str
+    parents: int
+    differences: list[list[str]] = field(default_factory=list)
+
+    def touches(self, wanted: Globs) -> bool:
+        """Whether it differs, as far as `wanted` goes, from every parent: a merge that took one side as it was
+        touched nothing."""
+        hits = sum(1 for paths in self.differences if any(wanted.decide(path) for path in paths))
+        return hits >= max(1, self.parents)
+
+
+_BATCHES = (1, 64, 4096, 0)  # commits looked at; nearly always the first one is it. 0: all
+
+
+def present(git: Git, base: str, head: str) -> bool:
+    """Whether both commits are there."""
+    return git("rev-list", "--no-walk", "--quiet", "--end-of-options", base, head).status == 0
+
+
+def merge_base(git: Git, base: str, head: str) -> str:
+    """The best common ancestor, or empty when the histories are unrelated."""
+    answer = git("merge-base", "--end-of-options", base, head)
+    if answer.status == 1:
+        return ""
+    return _output(answer, "merge-base").decode().strip()
+
+
+def paths(git: Git, ancestor: str, head: str) -> tuple[str, ...]:
+    """Every path that differs between the two, sorted; without an ancestor every path of `head`.
+
+    Renames are not looked for, so each gives the old and the new path, whatever the number of files.
+    """
+    if ancestor:
+        command = ["diff-tree", "-r", "--no-renames", "--name-only", "-z", ancestor, head, "--"]
+    else:
+        command = ["ls-tree", "-r", "--name-only", "--full-tree", "-z", head]
+    output = _output(git(*command), command[0])
+    return tuple(sorted(_decode(path) for path in output.split(b"\0") if path))
+
+
+def last_commit(git: Git, head: str, wanted: Globs) -> str:
+    """The last commit in the history of `head` that touched a path that `wanted` lets in; empty for none.
+
+    git narrows the history down to the globs' folders, with its usual simplification (as `git log --
+    FOLDER`), and the globs decide."""
+    for count in _BATCHES:
+        commits = _touching(git, head, wanted.folders, count)
+        for commit in commits:
+            if commit.touches(wanted):
+                return commit.sha
+        if count and len(commits) < count:
+            break
+    return ""
+
+
+def _touching(git: Git, head: str, folders: tuple[str, ...], count: int) -> list[_Commit]:
+    limit = (f"--max-count={count}",) if count else ()
+    shape = ("--format=%x00%H %P", "--name-only", "--no-renames", "-z", "--root", "--diff-merges=separate")
+    answer = git("--literal-pathspecs", "log", *shape, *limit, head, "--", *folders)
+    return _commits(_output(answer, "log"))
+
+
+def _commits(output: bytes) -> list[_Commit]:
+    """Reads `git log -z`: an empty field, `SHA PARENT...`, then the paths, once for each parent that differs;
+    the first path has a newline before it."""
+    found: dict[str, _Commit] = {}
+    paths: list[str] = []
+    fields = output.split(b"\0")
+    for before, part in pairwise((b"", *fields)):
+        if part and not before:
+            sha, *parents = part.decode().split()
+            paths = []
+            found.setdefault(sha, _Commit(sha, len(parents))).differences.append(paths)
+        elif part:
+            paths.append(_decode(part if paths else part.removeprefix(b"\n")))
+    return list(found.values())
+
+
+def _output(answer: Answer, command: str) -> bytes:
+    if answer.status:
+        raise GitError(f"git {command} failed on the mirror: {answer.words}", reason="MirrorDamaged")
+    return answer.output
+
+
+def _decode(path: bytes) -> str:
+    return path.decode(errors="backslashreplace")

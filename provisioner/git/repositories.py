@@ -1,0 +1,145 @@
+"""The repositories of the chains, as they are now.
+
+Every question starts with `git ls-remote`, so that an answer is never older than the question. The branch's
+head is the truth and a member's sha only a hint: when the two differ (a force-push, a later push, a git
+server whose replica lags), the lane follows the head, and the delivery or the sweep that comes with the
+next head moves it on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import structlog
+
+from provisioner.chain import Chain, Repository
+from provisioner.changes import Source, wants_service_sha
+from provisioner.errors import ConfigError, GitError
+from provisioner.git import history
+from provisioner.git.errors import BranchGone, EmptyRepository
+from provisioner.git.home import Home, credentials
+from provisioner.git.mirror import REMOTE, Damaged, Mirror, Tips, remote
+from provisioner.git.process import Runner
+from provisioner.git.refs import branch_ref, remote_ref
+from provisioner.git.space import make_room
+from provisioner.globs import globs
+from provisioner.lane import Member
+
+log = structlog.get_logger()
+
+Credentials = Callable[[Repository], tuple[str, str] | None]
+
+
+class Repositories:
+    """Mirrors below `root`, together at most `max_bytes`; any number of processes may share the folder. Each git
+    command, and each wait for a lock, takes at most `timeout` seconds. `credentials` gives user and token
+    of a repository, or None."""
+
+    def __init__(
+        self, root: Path, *, max_bytes: int, timeout: float, credentials: Credentials | None = None
+    ) -> None:
+        self._home = Home(root.absolute())
+        self._max_bytes = max_bytes
+        self._credentials = credentials
+        self._runner = Runner(self._home.config, timeout, self._home.environment())
+
+    def read(self, chain: Chain, repository: Repository, member: Member) -> Source:
+        """What git says of `member` now.
+
+        Raises BranchGone, EmptyRepository, ConfigError when the base branch does not exist, and GitError when
+        the repository or the mirror folder cannot be used at the moment.
+        """
+        with self._spoken_of(repository):
+            tips = self._tips(chain, repository, member)
+            mirror = Mirror(self._home.root, repository.url, self._runner, self._access(repository))
+            try:
+                return self._look(mirror, chain, repository, member, tips)
+            except Damaged as error:
+                log.warning("git.mirror_rebuilt", repository=repository.name, cause=error.message)
+                mirror.remove()
+                return self._look(mirror, chain, repository, member, tips)
+
+    def heads(self, repository: Repository) -> dict[str, str]:
+        """The sha of every branch. Raises GitError."""
+        with self._spoken_of(repository):
+            found = self._ask(repository, "--heads", "--end-of-options", REMOTE)
+        return {ref.removeprefix("refs/heads/"): sha for ref, sha in found.items()}
+
+    def _look(
+        self, mirror: Mirror, chain: Chain, repository: Repository, member: Member, tips: Tips
+    ) -> Source:
+        with mirror.used() as use:
+            fetched = not mirror.has(tips)
+            if fetched:
+                tips = mirror.fetch(tips, use)
+            source = _source(mirror, chain, repository, member, tips)
+        if fetched:
+            make_room(self._home.root, self._max_bytes)
+        return source
+
+    def _tips(self, chain: Chain, repository: Repository, member: Member) -> Tips:
+        base, head = branch_ref(repository.base), remote_ref(member)
+        asked = [ref for ref in (base, head) if ref]
+        found = self._ask(repository, "--end-of-options", REMOTE, *asked)
+        if base not in found:
+            raise self._baseless(chain, repository)
+        if head not in found:
+            what = f"pull request {member.pull}" if member.fork else f"branch {member.ref[:200]!r}"
+            raise BranchGone(f"{what} does not exist any more", where=repository.name)
+        return Tips(base, found[base], head, found[head])
+
+    def _baseless(self, chain: Chain, repository: Repository) -> Exception:
+        """An empty repository and a wrong base branch are two things to say."""
+        if not self._ask(repository, "--heads", "--end-of-options", REMOTE):
+            return EmptyRepository(
+                "the repository has no branches; push its base branch", where=repository.name
+            )
+        place = chain.repositories.index(repository) if repository in chain.repositories else repository.name
+        return ConfigError(
+            f"{repository.name} has no branch {repository.base!r}; name the branch that lanes are compared with",
+            where=f"{chain.source}: repositories[{place}].base",
+        )
+
+    def _ask(self, repository: Repository, *arguments: str) -> dict[str, str]:
+        self._home.prepare()
+        environment = {**remote(repository.url), **self._access(repository)}
+        answer = self._runner("ls-remote", "--quiet", *arguments, environment=environment)
+        if answer.status:
+            raise GitError(f"the repository does not answer: {answer.words}")
+        lines = answer.output.decode(errors="surrogateescape").splitlines()
+        return {ref: sha for sha, _, ref in (line.partition("\t") for line in lines)}
+
+    def _access(self, repository: Repository) -> Mapping[str, str]:
+        pair = self._credentials(repository) if self._credentials else None
+        return credentials(repository.url, pair)
+
+    @contextmanager
+    def _spoken_of(self, repository: Repository) -> Iterator[None]:
+        """Names the repository in errors, and makes one of what the mirrors' disk says."""
+        try:
+            yield
+        except OSError as error:
+            raise GitError(f"the mirror folder cannot be used: {error}", where=repository.name) from error
+        except GitError as error:
+            if error.where:
+                raise
+            raise GitError(error.message, where=repository.name, reason=error.reason) from error
+
+
+def _source(mirror: Mirror, chain: Chain, repository: Repository, member: Member, tips: Tips) -> Source:
+    git = mirror.local
+    ancestor = history.merge_base(git, tips.base, tips.head)
+    shas = {
+        service.name: history.last_commit(git, tips.head, globs(service.paths))
+        for service in chain.services
+        if wants_service_sha(service) and service.repository.lower() in ("", repository.name.lower())
+    }
+    return Source(
+        member=member,
+        repository=repository,
+        head=tips.head,
+        merge_base=ancestor,
+        paths=history.paths(git, ancestor, tips.head),
+        service_shas={name: sha for name, sha in shas.items() if sha},
+    )
