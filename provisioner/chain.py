@@ -8,9 +8,6 @@ from enum import StrEnum
 
 from provisioner.lane import Mode
 
-# what an image pattern may name; `changes` fills them in
-PLACEHOLDERS = ("sha", "service_sha", "branch", "pull", "repository")
-
 
 class Driver(StrEnum):
     ENVOY = "envoy"
@@ -57,7 +54,7 @@ class Service:
 
     name: str
     workload: WorkloadRef
-    image: str  # pattern with {sha} and the other PLACEHOLDERS
+    image: str  # pattern with the placeholders of `changes`: {sha}, {service_sha}, {branch}, {pull} ...
     namespace: str
     paths: tuple[str, ...]
     repository: str = ""  # name of the repository its code lies in; empty: any of the chain's

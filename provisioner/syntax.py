@@ -9,10 +9,8 @@ import re
 import string
 from urllib.parse import urlsplit
 
-import pathspec
-
-from provisioner import names
-from provisioner.chain import PLACEHOLDERS
+from provisioner import globs, names
+from provisioner.changes import PLACEHOLDERS
 
 # A lane's and a chain's name, joined by a dot, and `laneway-router-CHAIN` have to stay valid names.
 CHAIN_LIMIT = 40
@@ -89,16 +87,16 @@ def glob(text: str) -> str:
     if text != text.strip():
         return f"{text[:80]!r} begins or ends with a blank"
     body = text.removeprefix("!").removeprefix("/")
-    if not body or text.startswith("#"):
+    if not body:
         return f"{text[:80]!r} matches nothing"
     if "//" in body or any(part in (".", "..") for part in body.split("/")):
         return f"{text[:80]!r} leads outside: write it relative to the repository, without . or .. or //"
     if "[" in body and not _brackets_close(body):
         return f"{text[:80]!r} has a [ without its ]"
     try:
-        pathspec.GitIgnoreSpec.from_lines([text])
+        globs.check(text)
     except ValueError as error:
-        return f"{text[:80]!r} is no pattern: {error}"
+        return str(error)
     return ""
 
 
