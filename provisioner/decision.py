@@ -88,11 +88,11 @@ def fold(lane: Lane | None, event: ForgeEvent, chain: Chain, tombstones: Mapping
     if event.kind is Kind.PUSHED:
         return _pushed(lane, event)
     if event.kind is Kind.DELETED:
-        return _deleted(lane, event, tombstones)
+        return _end(lane, _deleted(lane, event), tombstones)
     if event.pull < 1:
         raise InputError(f"{event.kind} without a pull request's number", where=f"delivery {event.delivery}")
     if event.kind is Kind.CLOSED:
-        return _closed(lane, event, tombstones)
+        return _end(lane, _closed(event), tombstones)
     return _wanted(lane, event, chain, tombstones)
 
 
@@ -108,16 +108,7 @@ def branch_key(event: ForgeEvent) -> str:
 
 def still_open(members: Iterable[Member], tombstones: Mapping[str, datetime]) -> tuple[Member, ...]:
     """The members that no tombstone ends: what `fold` would have left had it known all tombstones."""
-    return tuple(
-        member
-        for member in members
-        if not any(tombstones[key] >= member.observed_at for key in _keys(member) if key in tombstones)
-    )
-
-
-def _keys(member: Member) -> tuple[str, ...]:
-    branch = f"{member.repository.lower()}@{member.ref}"
-    return (member.key,) if member.fork else (member.key, branch)
+    return tuple(member for member in members if not _is_buried(member, tombstones))
 
 
 def _wanted(
@@ -125,25 +116,20 @@ def _wanted(
 ) -> Decision:
     """A pull request that is open, as its forge says."""
     if chain.lifecycle.when is Trigger.LABELLED and chain.lifecycle.label not in event.labels:
-        return _unlabelled(lane, event, chain, tombstones)
-    buried = _buried(event, tombstones)
-    if buried is not None and event.updated_at <= buried:
-        return Decision(Reason.TOMBSTONED, f"{member_key(event)} ended at {buried.isoformat()}, not before")
-    member = lane.member(member_key(event)) if lane else None
-    if member is not None and not _newer(event, member):
-        return Decision(Reason.STALE, f"{member.key} is known as of {member.observed_at.isoformat()}")
+        return _end(lane, _unlabelled(event, chain.lifecycle.label), tombstones)
+    member = _member(event)
+    if _is_buried(member, tombstones):
+        return Decision(Reason.TOMBSTONED, f"{member.key} ended since this was so")
+    known = lane.member(member.key) if lane else None
+    if known is not None and not _newer(member, known):
+        return Decision(Reason.STALE, f"{member.key} is known as of {known.observed_at.isoformat()}")
     if event.fork and chain.forks is not ForkPolicy.ALWAYS:
         refusal = _fork(lane, event, chain.forks)
         if refusal is not None:
             return refusal
-    return _open(lane or Lane(chain.name, lane_of(event, chain), mode=chain.mode), event)
-
-
-def _open(lane: Lane, event: ForgeEvent) -> Decision:
-    known = lane.member(member_key(event)) is not None
-    reason = Reason.UPDATED if known else Reason.OPENED
-    message = f"{member_key(event)} is open at {event.sha[:12]}"
-    return Decision(reason, message, lane.with_member(_member(event)))
+    reason = Reason.OPENED if known is None else Reason.UPDATED
+    lane = lane or Lane(chain.name, lane_of(event, chain), mode=chain.mode)
+    return Decision(reason, f"{member.key} is open at {member.sha[:12]}", lane.with_member(member))
 
 
 def _fork(lane: Lane | None, event: ForgeEvent, policy: ForkPolicy) -> Decision | None:
@@ -158,51 +144,51 @@ def _fork(lane: Lane | None, event: ForgeEvent, policy: ForkPolicy) -> Decision 
     return Decision(Reason.AWAITING_APPROVAL, message, waiting=True)
 
 
-def _unlabelled(
-    lane: Lane | None, event: ForgeEvent, chain: Chain, tombstones: Mapping[str, datetime]
-) -> Decision:
+@dataclass(frozen=True)
+class _Ending:
+    """Members that end, if they are not newer than `until`, and the key that is kept against late events."""
+
+    keys: frozenset[str]
+    buried: str
+    until: datetime
+    reason: Reason
+    message: str
+
+
+def _unlabelled(event: ForgeEvent, label: str) -> _Ending:
+    key = member_key(event)
     # just before the event: the label that arrives in the same second must still open
     until = event.updated_at - _JUST
-    message = f"{member_key(event)} lacks the label {chain.lifecycle.label!r}"
-    keys = {member_key(event)}
-    return _end(lane, keys, member_key(event), until, tombstones, (Reason.NOT_LABELLED, message))
+    return _Ending(frozenset({key}), key, until, Reason.NOT_LABELLED, f"{key} lacks the label {label!r}")
 
 
-def _closed(lane: Lane | None, event: ForgeEvent, tombstones: Mapping[str, datetime]) -> Decision:
-    message = f"{member_key(event)} was {'merged' if event.merged else 'closed'}"
-    keys = {member_key(event)}
-    return _end(lane, keys, member_key(event), event.updated_at, tombstones, (Reason.CLOSED, message))
+def _closed(event: ForgeEvent) -> _Ending:
+    key = member_key(event)
+    message = f"{key} was {'merged' if event.merged else 'closed'}"
+    return _Ending(frozenset({key}), key, event.updated_at, Reason.CLOSED, message)
 
 
-def _deleted(lane: Lane | None, event: ForgeEvent, tombstones: Mapping[str, datetime]) -> Decision:
-    keys = {member.key for member in _of_branch(lane, event)}
+def _deleted(lane: Lane | None, event: ForgeEvent) -> _Ending:
+    keys = frozenset(member.key for member in _of_branch(lane, event))
     message = f"branch {event.ref} of {event.repository} was deleted"
-    return _end(lane, keys, branch_key(event), event.updated_at, tombstones, (Reason.CLOSED, message))
+    return _Ending(keys, branch_key(event), event.updated_at, Reason.CLOSED, message)
 
 
-def _end(
-    lane: Lane | None,
-    keys: set[str],
-    buried: str,
-    until: datetime,
-    tombstones: Mapping[str, datetime],
-    why: tuple[Reason, str],
-) -> Decision:
-    """Takes the members `keys` that are not newer than `until` out of the lane, and buries `buried`."""
-    reason, message = why
-    known = tombstones.get(buried)
-    tombstone = (buried, until) if known is None or known < until else None
-    concerned = [member for member in (lane.members if lane else ()) if member.key in keys]
-    ended = [member for member in concerned if member.observed_at <= until]
+def _end(lane: Lane | None, ending: _Ending, tombstones: Mapping[str, datetime]) -> Decision:
+    """Takes the members out of the lane. The tombstone is due whether or not there is one, unless known."""
+    known = tombstones.get(ending.buried)
+    tombstone = (ending.buried, ending.until) if known is None or known < ending.until else None
+    concerned = [member for member in (lane.members if lane else ()) if member.key in ending.keys]
+    ended = [member for member in concerned if member.observed_at <= ending.until]
     if lane is None or not concerned:
-        unheld = Reason.NOTHING_OPEN if reason is Reason.CLOSED else reason
-        return Decision(unheld, f"{message}; it held no lane open", tombstone=tombstone)
+        reason = Reason.NOTHING_OPEN if ending.reason is Reason.CLOSED else ending.reason
+        return Decision(reason, f"{ending.message}; it held no lane open", tombstone=tombstone)
     if not ended:
-        return Decision(Reason.STALE, f"{message}, but was opened again since", tombstone=tombstone)
+        return Decision(Reason.STALE, f"{ending.message}, but was open since", tombstone=tombstone)
     for member in ended:
         lane = lane.without_member(member.key)
     left = f"; {len(lane.members)} more hold the lane open" if lane.members else ""
-    return Decision(reason, message + left, lane, tombstone)
+    return Decision(ending.reason, ending.message + left, lane, tombstone)
 
 
 def _pushed(lane: Lane | None, event: ForgeEvent) -> Decision:
@@ -228,15 +214,15 @@ def _of_branch(lane: Lane | None, event: ForgeEvent) -> list[Member]:
     ]
 
 
-def _buried(event: ForgeEvent, tombstones: Mapping[str, datetime]) -> datetime | None:
-    """The newest time at which the pull request or, if it is the repository's own, its branch ended."""
-    keys: Iterable[str] = (member_key(event),) if event.fork else (member_key(event), branch_key(event))
-    return max((tombstones[key] for key in keys if key in tombstones), default=None)
+def _is_buried(member: Member, tombstones: Mapping[str, datetime]) -> bool:
+    """Whether the pull request or, if it is the repository's own, its branch ended at this time or later."""
+    branch = f"{member.repository.lower()}@{member.ref}"
+    keys = (member.key,) if member.fork else (member.key, branch)
+    return any(tombstones[key] >= member.observed_at for key in keys if key in tombstones)
 
 
-def _newer(event: ForgeEvent, member: Member) -> bool:
-    ours = _member(event)
-    return (ours.observed_at, _rank(ours)) > (member.observed_at, _rank(member))
+def _newer(member: Member, known: Member) -> bool:
+    return (member.observed_at, _rank(member)) > (known.observed_at, _rank(known))
 
 
 def _rank(member: Member) -> tuple[str, ...]:
