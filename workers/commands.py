@@ -2,8 +2,33 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Annotated
+
 import typer
+
+PortFile = Annotated[
+    Path | None, typer.Option(help="Write the metrics' port here; with LANEWAY_METRICS_PORT=0 a free one.")
+]
 
 
 def register(app: typer.Typer) -> None:
     """Adds them to the command line."""
+    app.command()(worker)
+
+
+def worker(metrics_port_file: PortFile = None) -> None:
+    """Do the jobs that the receiver and beat put into the queue."""
+    from provisioner import logs, settings
+    from workers import assembly, celery, exposition, tasks
+    from workers import worker as process
+    from workers.execution import Runner
+
+    logs.configure("worker")
+    found = settings.load()
+    exposition.serve(found, metrics_port_file)
+    context = assembly.context(found)
+    runner = Runner(context.queue)
+    app = celery.make_app(found)
+    tasks.register(app, context, runner, found.dedupe_seconds)
+    process.run(app, context.queue, runner, found.worker_threads, found.job_seconds)

@@ -1,0 +1,102 @@
+"""Running the receiver: one process, or several that accept on one socket."""
+
+from __future__ import annotations
+
+import os
+import socket
+import tempfile
+from pathlib import Path
+
+from provisioner.errors import ConfigError
+from provisioner.settings import Settings
+from webhooks.forges import FORGES
+
+SHORTEST_SECRET = 16  # characters
+DRAIN_SECONDS = 5  # how long running requests may take when the process is told to end
+
+
+def check_secrets(settings: Settings) -> None:
+    """Raises ConfigError unless every forge that is set up has secrets worth the name, and one is set up."""
+    if not any(forge.secrets(settings) for forge in FORGES.values()):
+        raise ConfigError(
+            "no webhook secret is set, so no delivery could be trusted; make one with "
+            "`openssl rand -hex 32`, set it here and as the hook's secret at the forge",
+            where=" or ".join(forge.variable for forge in FORGES.values()),
+        )
+    for forge in FORGES.values():
+        if any(len(secret) < SHORTEST_SECRET for secret in forge.secrets(settings)):
+            raise ConfigError(
+                f"a webhook secret is shorter than {SHORTEST_SECRET} characters and could be guessed; "
+                "make one with `openssl rand -hex 32`",
+                where=forge.variable,
+            )
+
+
+def run(settings: Settings, processes: int, port_file: Path | None) -> None:
+    """Serves until SIGTERM or SIGINT, then answers what it has begun.
+
+    `port_file` gets the port, which is of use with LANEWAY_HOOKS_PORT=0.
+    """
+    listener = listen(settings)
+    if port_file:
+        port_file.write_text(f"{listener.getsockname()[1]}\n")
+    if processes == 1:
+        _serve(listener, processes)
+        return
+    with tempfile.TemporaryDirectory(prefix="laneway-metrics-") as shared:
+        os.environ["PROMETHEUS_MULTIPROC_DIR"] = shared
+        _serve(listener, processes)
+
+
+def listen(settings: Settings) -> socket.socket:
+    """The listening socket; ConfigError when the address cannot be had."""
+    family = socket.AF_INET6 if ":" in settings.hooks_host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((settings.hooks_host, settings.hooks_port))
+        listener.listen(1024)
+    except OSError as error:
+        listener.close()
+        where = f"LANEWAY_HOOKS_HOST, LANEWAY_HOOKS_PORT: {settings.hooks_host}:{settings.hooks_port}"
+        raise ConfigError(f"cannot listen: {error.strerror}", where=where) from error
+    listener.set_inheritable(True)
+    return listener
+
+
+def _serve(listener: socket.socket, processes: int) -> None:
+    import uvicorn
+    from uvicorn.supervisors import Multiprocess
+
+    config = uvicorn.Config(
+        "webhooks.server:application",
+        factory=True,
+        loop="uvloop",
+        http="httptools",
+        workers=processes,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=DRAIN_SECONDS,
+    )
+    if processes == 1:
+        uvicorn.Server(config).run(sockets=[listener])
+    else:
+        Multiprocess(config, sockets=[listener]).run()
+
+
+def application() -> object:
+    """The application of one process, from its environment."""
+    from provisioner import chains, logs
+    from provisioner.settings import load
+    from webhooks.app import Receiver, build
+    from workers import queue
+    from workers.chainbook import ChainBook
+
+    logs.configure("serve")
+    settings = load()
+    return build(
+        Receiver(
+            settings, ChainBook(settings.chains, chains.load), queue.Queue(queue.connect(settings.redis_url))
+        )
+    )

@@ -1,0 +1,45 @@
+"""Puts a worker process together from its settings: the one place where the real parts meet."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from provisioner import chains, reconcile
+from provisioner import cluster as clusters
+from provisioner.cluster import Cluster
+from provisioner.git import Repositories
+from provisioner.record import record
+from provisioner.settings import Settings
+from provisioner.world import World
+from workers import queue
+from workers.chainbook import ChainBook
+from workers.fence import Fence, FencedCluster
+from workers.jobs import Context
+from workers.locks import Locks
+from workers.queue import Queue
+
+
+def context(settings: Settings) -> Context:
+    """What the jobs share. Raises ConfigError when the chain files or the cluster's address are wrong."""
+    client = queue.connect(settings.redis_url)
+    return Context(
+        book=ChainBook(settings.chains, chains.load),
+        queue=Queue(client, lease=settings.lock_seconds),
+        locks=Locks(client, settings.lock_seconds),
+        world=_worlds(settings, clusters.connect(settings.kubeconfig)),
+        record=record,
+        converge=reconcile.converge,
+        seconds=settings.job_seconds,
+    )
+
+
+def _worlds(settings: Settings, cluster: Cluster) -> Callable[[Fence], World]:
+    repositories = Repositories(
+        settings.mirrors, max_bytes=settings.mirror_bytes, timeout=settings.git_seconds
+    )
+
+    def world(fence: Fence) -> World:
+        return World(FencedCluster(cluster, fence), repositories, settings, lambda: datetime.now(UTC))
+
+    return world

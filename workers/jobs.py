@@ -1,0 +1,101 @@
+"""What the tasks do, as plain functions. No Celery here.
+
+One lane converges in one job at a time. Whoever finds the lane's lock taken leaves a mark and goes; the
+holder compares the marks when it has let the lock go and, if there is a new one, puts one more job. So any
+number of events during a run cause exactly one more run, which sees the newest truth.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from provisioner.chain import Chain
+from provisioner.events import ForgeEvent
+from provisioner.lane import Lane
+from provisioner.reconcile import Outcome
+from provisioner.world import World
+from workers import metrics, queue
+from workers.chainbook import ChainBook
+from workers.fence import Fence
+from workers.locks import Locks
+from workers.queue import Queue
+
+
+class Record(Protocol):
+    """`provisioner.record.record`: folds an event into the cluster; the lanes that have to converge."""
+
+    def __call__(self, event: ForgeEvent, chain: Chain, world: World) -> tuple[str, ...]: ...
+
+
+class Converge(Protocol):
+    """`provisioner.reconcile.converge`: makes one lane what it should be."""
+
+    def __call__(self, chain: Chain, name: str, world: World) -> Outcome: ...
+
+
+@dataclass(frozen=True)
+class Context:
+    """What the jobs of one process share."""
+
+    book: ChainBook
+    queue: Queue
+    locks: Locks
+    world: Callable[[Fence], World]  # a world whose writes the fence lets through
+    record: Record
+    converge: Converge
+    seconds: float  # how long a job may go on writing
+
+
+def deliver(data: Mapping[str, Any], chain_name: str, context: Context) -> None:
+    """Makes one delivery durable in the cluster and has the lanes concerned converge."""
+    chain = context.book.get(chain_name)
+    fence = Fence(context.seconds)
+    for lane in context.record(ForgeEvent.from_json(dict(data)), chain, context.world(fence)):
+        context.queue.put(queue.converge(chain.name, lane))
+
+
+def converge(chain_name: str, lane: str, context: Context) -> None:
+    """One convergence of a lane, unless another job is at it."""
+    chain = context.book.get(chain_name)
+    name = f"{chain.name}.{lane}"
+    context.locks.mark(name)
+    with context.locks.hold(name) as held:
+        if held is None:
+            _leave(chain, lane, context)
+            return
+        seen = context.locks.marked(name)
+        fence = Fence(context.seconds, held.valid)
+        try:
+            _converge(chain, lane, context, context.world(fence))
+        finally:
+            held.release()
+            if context.locks.marked(name) != seen:
+                context.queue.put(queue.converge(chain.name, lane))
+
+
+def sweep(context: Context) -> None:
+    """Has every lane of every chain converge."""
+    world = context.world(Fence(context.seconds))
+    known = context.book.chains()
+    for found in world.cluster.pages("Lane"):
+        lane = Lane.from_object(found)
+        if lane.chain in known:
+            context.queue.put(queue.converge(lane.chain, lane.name))
+
+
+def _converge(chain: Chain, lane: str, context: Context, world: World) -> None:
+    outcome = context.converge(chain, lane, world)
+    for step, seconds in outcome.steps.items():
+        metrics.STEP_SECONDS.labels(step).observe(seconds)
+    again = queue.converge_again(chain.name, lane)
+    context.queue.cancel(again.key)
+    if outcome.again is not None:
+        context.queue.later(again, outcome.again)
+
+
+def _leave(chain: Chain, lane: str, context: Context) -> None:
+    """The holder of the lock will see the mark. Should it die first, its lock ends and this job is due."""
+    metrics.LOCK_BUSY.inc()
+    context.queue.later(queue.converge_again(chain.name, lane), context.locks.seconds)
