@@ -130,9 +130,11 @@ def _because(verdict: Verdict) -> str:
 
 
 def _out(service: Service, newest: Sequence[Source], verdicts: Mapping[str, Verdict]) -> Verdict:
+    if not newest:
+        return Verdict(service.name, False, Cause.UNCHANGED, "the lane has no members", "")
     own = _of(service, newest)
     if not own:
-        message = _elsewhere(service, newest, verdicts)
+        message = _elsewhere(service, verdicts)
         return Verdict(service.name, False, Cause.OTHER_REPOSITORY, message, "")
     return Verdict(service.name, False, Cause.UNCHANGED, _unmatched(service, own), "")
 
@@ -151,9 +153,7 @@ def _bases(sources: Sequence[Source]) -> str:
     return ", ".join(sorted({f"{source.repository.name} {source.repository.base}" for source in sources}))
 
 
-def _elsewhere(service: Service, newest: Sequence[Source], verdicts: Mapping[str, Verdict]) -> str:
-    if not newest:
-        return "the lane has no members"
+def _elsewhere(service: Service, verdicts: Mapping[str, Verdict]) -> str:
     message = f"its code lies in {service.repository}, of which no branch is in this lane"
     cause = next((name for name in service.depends_on if name in verdicts), "")
     return f"depends on {cause}, but {message}" if cause else message
@@ -201,8 +201,18 @@ def image(service: Service, source: Source, chain: Chain) -> str:
     return _PLACEHOLDER.sub(value, service.image)
 
 
-def wants_service_sha(service: Service) -> bool:
-    return "{service_sha}" in service.image
+def wanting_sha(chain: Chain, source: Source) -> tuple[Service, ...]:
+    """The services whose `{service_sha}` may be asked of `source`: those that it brings into a lane, and,
+    when the chain has several repositories, those of its own that a change elsewhere may bring in."""
+    reached = {verdict.service for verdict in select(chain, [source]) if verdict.in_lane}
+    several = len(chain.repositories) > 1
+    return tuple(
+        service
+        for service in chain.services
+        if "{service_sha}" in service.image
+        and _of(service, [source])
+        and (service.name in reached or (several and service.repository))
+    )
 
 
 def _value(name: str, service: Service, source: Source, where: str) -> str:
@@ -218,7 +228,7 @@ def _value(name: str, service: Service, source: Source, where: str) -> str:
         case "pull":
             return str(source.member.pull)
         case "repository":
-            return source.repository.url
+            return re.sub(r"^(https?://)[^/@]*@", r"\1", source.repository.url)  # no token into a pod's spec
     known = ", ".join(f"{{{one}}}" for one in PLACEHOLDERS)
     raise ConfigError(f"unknown placeholder {{{name}}}; there are {known}", where=where)
 

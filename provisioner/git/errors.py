@@ -1,13 +1,16 @@
-"""What git can say that nobody mends by trying again. Everything else is a GitError.
+"""What git can say besides GitError.
 
-PermanentError
-├── BranchGone        the branch, or the pull request's ref of a fork, does not exist in the repository
-└── EmptyRepository   the repository answers and has no branch at all
+PermanentError            trying again changes nothing
+├── BranchGone            the branch, or the pull request's ref of a fork, does not exist in the repository
+└── EmptyRepository       the repository answers and has no branch at all
+GitError
+├── AccessRefused         the repository wants other credentials: temporary, since Secrets are renewed
+└── Damaged               a mirror that git cannot read; it is made anew once before anybody hears of it
 """
 
 from __future__ import annotations
 
-from provisioner.errors import PermanentError
+from provisioner.errors import GitError, PermanentError
 
 
 class BranchGone(PermanentError):
@@ -16,3 +19,11 @@ class BranchGone(PermanentError):
 
 class EmptyRepository(PermanentError):
     reason = "EmptyRepository"
+
+
+class AccessRefused(GitError):
+    reason = "RepositoryAccessRefused"
+
+
+class Damaged(GitError):
+    reason = "MirrorDamaged"

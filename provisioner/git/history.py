@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import pairwise
 
-from provisioner.errors import GitError
+from provisioner.git.errors import Damaged
 from provisioner.git.process import Answer
 from provisioner.globs import Globs
 
@@ -25,8 +25,8 @@ class _Commit:
     differences: list[list[str]] = field(default_factory=list)
 
     def touches(self, wanted: Globs) -> bool:
-        """Whether it differs, as far as `wanted` goes, from every parent: a merge that took one side as it was
-        touched nothing."""
+        """Whether it differs, as far as `wanted` goes, from every parent: a merge that took one side as it
+        was touched nothing."""
         hits = sum(1 for paths in self.differences if any(wanted.decide(path) for path in paths))
         return hits >= max(1, self.parents)
 
@@ -100,7 +100,7 @@ def _commits(output: bytes) -> list[_Commit]:
 
 def _output(answer: Answer, command: str) -> bytes:
     if answer.status:
-        raise GitError(f"git {command} failed on the mirror: {answer.words}", reason="MirrorDamaged")
+        raise Damaged(f"git {command} failed on the mirror: {answer.words}")
     return answer.output
 
 

@@ -8,18 +8,20 @@ NAME.git    a mirror; NAME.use and NAME.fetch are its locks, and the time of NAM
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
 # safe.directory: a repository on this machine may belong to another user, and the chain file named it.
+# ControlPath: a shared ssh connection would outlive the command and hold its output open.
 # fetch.unpackLimit: objects arrive in packs, which appear whole or not at all when a fetch is killed.
 _CONFIG = """\
 [safe]
 \tdirectory = *
 [core]
-\tsshCommand = ssh -o BatchMode=yes -o ConnectTimeout=10
+\tsshCommand = ssh -o BatchMode=yes -o ConnectTimeout=10 -o ControlPath=none
 \tlogAllRefUpdates = false
 [fetch]
 \tunpackLimit = 1
@@ -89,7 +91,7 @@ def _write(path: Path, text: str, mode: int) -> None:
             return
     except FileNotFoundError:
         pass
-    new = path.with_name(f"{path.name}.{os.getpid()}.new")
+    new = path.with_name(f"{path.name}.{os.getpid()}-{threading.get_ident()}.new")
     new.write_text(text)
     new.chmod(mode)
     new.replace(path)

@@ -19,6 +19,7 @@ import structlog
 
 from provisioner.errors import GitError
 from provisioner.git import history
+from provisioner.git.errors import Damaged
 from provisioner.git.lock import held
 from provisioner.git.process import Answer, Runner
 from provisioner.git.refs import mirror_ref
@@ -28,10 +29,6 @@ log = structlog.get_logger()
 REMOTE = "source"  # given in the environment, so that the url stands in no argument and no file
 _MOST_PACKS = 50
 _GONE = "couldn't find remote ref"
-
-
-class Damaged(GitError):
-    reason = "MirrorDamaged"
 
 
 @dataclass(frozen=True)
@@ -67,7 +64,7 @@ class Mirror:
 
     @property
     def name(self) -> str:
-        """A readable part and a hash: two repositories of the same name, or with two URLs, are two mirrors."""
+        """A readable part and a hash: two repositories of the same name are two mirrors."""
         readable = re.sub(r"[^A-Za-z0-9]+", "-", Path(self.url).name.removesuffix(".git")).strip("-")
         return f"{readable[:40]}-{hashlib.sha256(self.url.encode()).hexdigest()[:16]}"
 
@@ -168,8 +165,8 @@ class Mirror:
                 shutil.rmtree(left) if left.is_dir() else left.unlink(missing_ok=True)
 
     def _tidy(self, fresh: set[str]) -> None:
-        """Puts many small packs together, and forgets the refs of branches that are not being worked on (their
-        commits stay)."""
+        """Puts many small packs together, and forgets the refs of branches that are not being worked on
+        (their commits stay)."""
         if len(list((self.folder / "objects/pack").glob("*.pack"))) <= _MOST_PACKS:
             return
         for ref in self.local("for-each-ref", "--format=%(refname)").output.decode().splitlines():

@@ -7,6 +7,7 @@ is quoted without credentials."""
 
 from __future__ import annotations
 
+import math
 import os
 import re
 import signal
@@ -48,7 +49,7 @@ _STRAY = (
     "GIT_TRACE_SETUP",
     "GIT_WORK_TREE",
 )
-_UNSET = tuple(f"--unset={name}" for name in _STRAY)
+_UNSET = tuple(f"-u{name}" for name in _STRAY)
 PROTOCOLS = "file:git:http:https:ssh"
 _CREDENTIALS = re.compile(r"(?<=://)[^/\s@']*@")
 _ORPHAN_SECONDS = 5  # how much longer than its worker's patience a git may live
@@ -77,7 +78,8 @@ class Runner:
         environment: Mapping[str, str] | None = None,
         keep: Sequence[int] = (),
     ) -> Answer:
-        """The answer of `git ARGUMENTS`, whatever its status. `keep` are file descriptors that git holds open.
+        """The answer of `git ARGUMENTS`, whatever its status. `keep` are file descriptors that git holds
+        open as long as it lives.
 
         Raises GitError when it took too long or could not be started.
         """
@@ -85,19 +87,22 @@ class Runner:
         try:
             output, errors = process.communicate(timeout=self.timeout)
         except subprocess.TimeoutExpired as error:
+            _end(process)
             raise GitError(
-                f"git {arguments[0]} did not end within {self.timeout:g} s; is the repository reachable? "
+                f"git did not end within {self.timeout:g} s; is the repository reachable? "
                 "LANEWAY_GIT_SECONDS allows a large one more time"
             ) from error
-        finally:
+        except BaseException:  # the worker is told to stop: nothing of git stays behind
             _end(process)
-        return Answer(process.returncode, output, last_words(errors))
+            raise
+        words = last_words(errors) or f"exit status {process.returncode}"
+        return Answer(process.returncode, output, words)
 
     def _start(
         self, arguments: Sequence[str], environment: Mapping[str, str], keep: Sequence[int]
     ) -> subprocess.Popen[bytes]:
-        limit = f"{self.timeout + _ORPHAN_SECONDS:g}"
-        command = ["timeout", "--signal=KILL", limit, "env", *_UNSET, "git", *arguments]
+        limit = str(math.ceil(self.timeout) + _ORPHAN_SECONDS)
+        command = ["timeout", "-s", "KILL", limit, "env", *_UNSET, "git", *arguments]
         try:
             started = Git(self.config.parent).execute(
                 command,
@@ -107,7 +112,7 @@ class Runner:
                 pass_fds=tuple(keep),
             )
         except (OSError, ValueError) as error:
-            raise GitError(f"git {arguments[0]} could not be started: {error}") from error
+            raise GitError(f"git could not be started: {error}") from error
         return _popen(started)
 
     def _environment(self, more: Mapping[str, str]) -> dict[str, str]:
@@ -129,10 +134,6 @@ def last_words(errors: bytes) -> str:
     return _CREDENTIALS.sub("", "; ".join(said[-4:]))[-600:]
 
 
-def without_credentials(url: str) -> str:
-    return _CREDENTIALS.sub("", url)
-
-
 def _popen(started: object) -> subprocess.Popen[bytes]:
     """The process itself: GitPython's wrapper ends git alone when it is collected, not what git started."""
     if not isinstance(started, Git.AutoInterrupt) or started.proc is None:
@@ -143,8 +144,6 @@ def _popen(started: object) -> subprocess.Popen[bytes]:
 
 def _end(process: subprocess.Popen[bytes]) -> None:
     """Ends the process with all that it started, which its own session holds together."""
-    try:
+    if process.returncode is None:  # else it was waited for, and its id may be another's by now
         os.killpg(process.pid, signal.SIGKILL)
-    except ProcessLookupError:
-        pass  # all of them ended by themselves
     process.communicate()

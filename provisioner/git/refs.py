@@ -14,7 +14,8 @@ _IMPOSSIBLE = re.compile(
 
 
 def remote_ref(member: Member) -> str:
-    """The full name of a member's head in the repository that the chain lists; a fork's is the pull request's.
+    """The full name of a member's head in the repository that the chain lists; a fork's head is the pull
+    request's.
 
     Empty when no repository can hold a branch of that name.
     """

@@ -7,19 +7,21 @@ next head moves it on."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import structlog
 
 from provisioner.chain import Chain, Repository
-from provisioner.changes import Source, wants_service_sha
+from provisioner.changes import Source, wanting_sha
 from provisioner.errors import ConfigError, GitError
 from provisioner.git import history
-from provisioner.git.errors import BranchGone, EmptyRepository
+from provisioner.git.errors import AccessRefused, BranchGone, Damaged, EmptyRepository
 from provisioner.git.home import Home, credentials
-from provisioner.git.mirror import REMOTE, Damaged, Mirror, Tips, remote
+from provisioner.git.mirror import REMOTE, Mirror, Tips, remote
 from provisioner.git.process import Runner
 from provisioner.git.refs import branch_ref, remote_ref
 from provisioner.git.space import make_room
@@ -28,13 +30,18 @@ from provisioner.lane import Member
 
 log = structlog.get_logger()
 
+# what git says when the other side wants to know who asks, or does not like the answer
+_REFUSED = re.compile(
+    r"could not read (Username|Password)|Authentication failed|Permission denied|returned error: 40[13]"
+)
+
 Credentials = Callable[[Repository], tuple[str, str] | None]
 
 
 class Repositories:
-    """Mirrors below `root`, together at most `max_bytes`; any number of processes may share the folder. Each git
-    command, and each wait for a lock, takes at most `timeout` seconds. `credentials` gives user and token
-    of a repository, or None."""
+    """Mirrors below `root`, together at most `max_bytes`; any number of processes may share the folder.
+    Each git command, and each wait for a lock, takes at most `timeout` seconds. `credentials` gives user
+    and token of a repository, or None."""
 
     def __init__(
         self, root: Path, *, max_bytes: int, timeout: float, credentials: Credentials | None = None
@@ -80,8 +87,9 @@ class Repositories:
 
     def _tips(self, chain: Chain, repository: Repository, member: Member) -> Tips:
         base, head = branch_ref(repository.base), remote_ref(member)
-        asked = [ref for ref in (base, head) if ref]
-        found = self._ask(repository, "--end-of-options", REMOTE, *asked)
+        refs = [ref for ref in (base, head) if ref]
+        kind = [] if member.fork else ["--heads"]  # spares the list of all pull requests
+        found = self._ask(repository, *kind, "--end-of-options", REMOTE, *refs)
         if base not in found:
             raise self._baseless(chain, repository)
         if head not in found:
@@ -97,7 +105,8 @@ class Repositories:
             )
         place = chain.repositories.index(repository) if repository in chain.repositories else repository.name
         return ConfigError(
-            f"{repository.name} has no branch {repository.base!r}; name the branch that lanes are compared with",
+            f"{repository.name} has no branch {repository.base!r}; "
+            "name the branch that lanes are compared with",
             where=f"{chain.source}: repositories[{place}].base",
         )
 
@@ -106,7 +115,7 @@ class Repositories:
         environment = {**remote(repository.url), **self._access(repository)}
         answer = self._runner("ls-remote", "--quiet", *arguments, environment=environment)
         if answer.status:
-            raise GitError(f"the repository does not answer: {answer.words}")
+            raise _refusal(repository, answer.words)
         lines = answer.output.decode(errors="surrogateescape").splitlines()
         return {ref: sha for sha, _, ref in (line.partition("\t") for line in lines)}
 
@@ -124,22 +133,23 @@ class Repositories:
         except GitError as error:
             if error.where:
                 raise
-            raise GitError(error.message, where=repository.name, reason=error.reason) from error
+            raise type(error)(error.message, where=repository.name, reason=error.reason) from error
+
+
+def _refusal(repository: Repository, words: str) -> GitError:
+    if not _REFUSED.search(words):
+        return GitError(f"the repository does not answer: {words}")
+    told = f"the Secret {repository.credentials!r}" if repository.credentials else "no credentials"
+    return AccessRefused(f"the repository refuses {told} (repositories[..].credentials): {words}")
 
 
 def _source(mirror: Mirror, chain: Chain, repository: Repository, member: Member, tips: Tips) -> Source:
     git = mirror.local
     ancestor = history.merge_base(git, tips.base, tips.head)
+    paths = history.paths(git, ancestor, tips.head)
+    source = Source(member, repository, tips.head, ancestor, paths, {})
     shas = {
         service.name: history.last_commit(git, tips.head, globs(service.paths))
-        for service in chain.services
-        if wants_service_sha(service) and service.repository.lower() in ("", repository.name.lower())
+        for service in wanting_sha(chain, source)
     }
-    return Source(
-        member=member,
-        repository=repository,
-        head=tips.head,
-        merge_base=ancestor,
-        paths=history.paths(git, ancestor, tips.head),
-        service_shas={name: sha for name, sha in shas.items() if sha},
-    )
+    return replace(source, service_shas={name: sha for name, sha in shas.items() if sha})

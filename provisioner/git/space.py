@@ -14,8 +14,8 @@ log = structlog.get_logger()
 
 
 def make_room(root: Path, max_bytes: int) -> list[str]:
-    """Removes mirrors until all together hold at most `max_bytes`; returns the names of those removed. A single
-    mirror above the bound goes too, since nothing else can make it smaller."""
+    """Removes mirrors until all together hold at most `max_bytes`; returns the names of those removed. A
+    single mirror above the bound goes too, since nothing else can make it smaller."""
     sizes = {mirror: size(mirror) for mirror in root.glob("*.git")}
     excess = sum(sizes.values()) - max_bytes
     removed = []
