@@ -27,7 +27,7 @@ from provisioner.document import Document, Fields, Value, suggest
 from provisioner.errors import InputError
 from provisioner.lane import Mode
 
-MOST_LANES = 10_000
+MOST_LANES = 100_000
 LONGEST = timedelta(days=366)
 SHORTEST = timedelta(minutes=1)
 
@@ -43,6 +43,7 @@ class _Known:
     """What other parts of the file may refer to."""
 
     namespace: str
+    has_namespace: bool  # which may be wrong, and said to be
     repositories: frozenset[str]
     services: tuple[str, ...]
 
@@ -67,10 +68,11 @@ def _chain(root: Value, source: str) -> Chain:
     entries = services.entries() if services else {}
     known = _Known(
         namespace=fields.text("namespace", syntax.label),
+        has_namespace=fields.get("namespace") is not None,
         repositories=frozenset(repository.name for repository in repositories),
         services=tuple(entries),
     )
-    if services and not entries:
+    if services and services.is_mapping and not entries:
         services.fail("must list at least one service")
     return Chain(
         name=fields.required_text("chain", syntax.chain_name),
@@ -96,12 +98,12 @@ def _section(fields: Fields, key: str, *known: str) -> Fields:
 def _repositories(fields: Fields) -> tuple[Repository, ...]:
     value = fields.required("repositories")
     items = value.items() if value else []
-    if value and not items:
+    if value and value.is_list and not items:
         value.fail("must list at least one repository")
     found: dict[str, Repository] = {}
     for item in items:
         repository = _repository(item)
-        if repository.name.lower() in found:
+        if repository.name and repository.name.lower() in found:
             item.fail(f"{repository.name} is listed twice; give one of them a `name` of its own")
         found[repository.name.lower()] = repository
     return tuple(found.values())
@@ -143,7 +145,7 @@ def _service(name: str, value: Value, known: _Known) -> Service:
     fields = value.fields(*_SERVICE_KEYS)
     kind, _, workload = fields.required_text("workload", syntax.workload).partition("/")
     namespace = fields.text("namespace", syntax.label, default=known.namespace)
-    if not namespace and not fields.get("namespace"):
+    if not known.has_namespace and not fields.get("namespace"):
         value.fail("has no namespace: give it one, or the chain a `namespace` for all of its services")
     return Service(
         name=name,

@@ -7,7 +7,7 @@ so that all of it can be said at once. Only plain data is read: no tags, no merg
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TypeVar
@@ -120,7 +120,7 @@ class Value:
     def entries(self) -> dict[str, Value]:
         """The mapping's keys, free to choose, and values; a key that comes twice is noted."""
         if not isinstance(self._node, yaml.MappingNode):
-            self.fail(f"must be a mapping, not {self.kind}")
+            self.fail(f"must be a mapping of keys to values, not {self.kind}")
             return {}
         found: dict[str, Value] = {}
         for key_node, node in self._node.value:
@@ -178,6 +178,10 @@ class Value:
         return int(digits)
 
     @property
+    def is_mapping(self) -> bool:
+        return isinstance(self._node, yaml.MappingNode)
+
+    @property
     def is_list(self) -> bool:
         return isinstance(self._node, yaml.SequenceNode)
 
@@ -203,8 +207,10 @@ class Value:
     def _key(self, node: yaml.Node) -> str | None:
         if isinstance(node, yaml.ScalarNode) and node.tag == _TEXT:
             return str(node.value)
-        what = "merge keys (<<) are not read; write the keys out" if node.value == "<<" else "must be text"
-        self._document.note(_line(node), self.path, f"key {str(node.value)[:40]!r}: {what}")
+        is_merge = node.value == "<<"
+        what = "merge keys are not read; write the keys out" if is_merge else "must be text; put it in quotes"
+        key = repr(str(node.value)[:40]) if isinstance(node, yaml.ScalarNode) else "that is no word"
+        self._document.note(_line(node), self.path, f"key {key}: {what}")
         return None
 
 
@@ -225,7 +231,7 @@ class Fields:
 
     def required(self, key: str) -> Value | None:
         """The value under `key`; its absence is noted."""
-        if key not in self._entries:
+        if key not in self._entries and self._owner.is_mapping:
             path = f"{self._owner.path}.{key}" if self._owner.path else key
             self._owner._document.note(self._owner.line, path, "is required")
         return self._entries.get(key)
@@ -257,7 +263,7 @@ class Fields:
             return choices(text)
         if value and text:
             known = [one.value for one in choices]
-            value.fail(f"{text[:40]!r} is not one of {', '.join(known)}{suggest(text, known)}")
+            value.fail(f"{text[:40]!r} is not one of {', '.join(known)}{did_you_mean(text, known)}")
         return default
 
     def items(self, key: str) -> list[Value]:
@@ -265,13 +271,16 @@ class Fields:
         return value.items() if value else []
 
 
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """`; did you mean "x"?` when a known word is close, else empty."""
+    close = difflib.get_close_matches(word[:80], sorted(known), n=1)
+    return f'; did you mean "{close[0]}"?' if close else ""
+
+
 def suggest(word: str, known: Iterable[str]) -> str:
-    """`; did you mean "x"?` when a known word is close, else what there is."""
-    words: Sequence[str] = sorted(known)
-    close = difflib.get_close_matches(word[:80], words, n=1)
-    if close:
-        return f'; did you mean "{close[0]}"?'
-    return f"; there is {', '.join(words[:20])}" if words else ""
+    """The known word that is close, else those that there are (20 at most)."""
+    words = sorted(known)
+    return did_you_mean(word, words) or (f"; there is {', '.join(words[:20])}" if words else "")
 
 
 def _children(node: yaml.Node) -> list[yaml.Node]:

@@ -78,7 +78,7 @@ def image(text: str) -> str:
     for _, name, form, conversion in parts:
         if name is not None and (name not in PLACEHOLDERS or form or conversion):
             known = ", ".join(f"{{{one}}}" for one in PLACEHOLDERS)
-            return f"{{{name}}} is no placeholder; there is {known}"
+            return f"{text[:80]!r} has a placeholder that does not exist; there is {known}"
     return ""
 
 
