@@ -1,0 +1,24 @@
+"""The built-in driver: compiles an intent to what Envoy is told over discovery. Pure.
+
+The layout, per Service port (`payment:8080`):
+
+cluster `payment:8080`             the baseline, and nothing else
+cluster `payment:8080/lanes/N`     shard N of the lanes: the pods of each copy with their lane as metadata,
+                                   the baseline as the default subset, and as second priority, for each
+                                   lane, a way back to the baseline
+listener `payment:8080`            the Lua filter that finds the lane; two routes: with a lane, and without
+listener `payment:8080/baseline`   internal: what the second priority leads to
+listener `ready`                   answers the readiness probe, once all listeners are there that the pod was
+                                   started for
+
+Promises: only endpoints change when lanes do; a request without a lane can reach no copy; equal intents give
+equal resources, byte for byte, in one order.
+"""
+
+from __future__ import annotations
+
+from provisioner.routing.envoy.compile import Compiler, compile_intent
+from provisioner.routing.envoy.node import Node
+from provisioner.routing.envoy.resources import CLUSTER, ENDPOINTS, LISTENER, Resource, Resources
+
+__all__ = ["CLUSTER", "ENDPOINTS", "LISTENER", "Compiler", "Node", "Resource", "Resources", "compile_intent"]

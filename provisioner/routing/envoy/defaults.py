@@ -1,0 +1,88 @@
+"""Values for which Envoy's own default would change what an application sees. One table per place.
+
+Envoy is made for edges, where limits and clean-up protect; in front of a Service that had none, each of them
+is a change of behaviour. What no setting prevents is listed in docs/routing.md.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from provisioner.routing.envoy.resources import extension
+
+Json = dict[str, Any]
+
+UNLIMITED = 4294967295
+MOST_STREAMS = 2147483647
+MOST_HEADERS = 10000
+MOST_HEADER_KB = 8192
+UPGRADES = ("websocket",)
+
+# Below what applications keep connections open for, and not 0: a pooled connection that the application has
+# just closed would fail a request that must not be sent twice.
+UPSTREAM_IDLE = "1s"
+# As long as a kernel tries; clients gave up by their own clocks before there was a router, and still do.
+BASELINE_CONNECT = "60s"
+# A copy that does not take connections is left for the baseline after this long.
+LANE_CONNECT = "1s"
+
+
+def case_preserved() -> Json:
+    message = "envoy.extensions.http.header_formatters.preserve_case.v3.PreserveCaseFormatterConfig"
+    return {"stateful_formatter": extension("envoy.http.stateful_header_formatters.preserve_case", message)}
+
+
+def http1() -> Json:
+    return {"enable_trailers": True, "allow_custom_methods": True, "header_key_format": case_preserved()}
+
+
+def connection_manager() -> Json:
+    """Fields of the HTTP connection manager beside filters and routes."""
+    return {
+        "server_header_transformation": "PASS_THROUGH",
+        "generate_request_id": False,
+        "preserve_external_request_id": True,
+        "skip_xff_append": True,
+        "stream_idle_timeout": "0s",
+        "request_timeout": "0s",
+        "request_headers_timeout": "0s",
+        "max_request_headers_kb": MOST_HEADER_KB,
+        "normalize_path": False,
+        "merge_slashes": False,
+        "path_with_escaped_slashes_action": "KEEP_UNCHANGED",
+        "proxy_100_continue": True,
+        "upgrade_configs": [{"upgrade_type": name} for name in UPGRADES],
+        "common_http_protocol_options": {
+            "max_headers_count": MOST_HEADERS,
+            "idle_timeout": "0s",
+            "headers_with_underscores_action": "ALLOW",
+        },
+        "http_protocol_options": {**http1(), "accept_http_10": True, "default_host_for_http_10": "localhost"},
+        "http2_protocol_options": {"max_concurrent_streams": MOST_STREAMS, "allow_connect": True},
+    }
+
+
+def upstream_protocols() -> Json:
+    """HTTP/1.1 and HTTP/2 (gRPC) on one port: upstream as the request came in."""
+    options = {
+        "common_http_protocol_options": {
+            "idle_timeout": UPSTREAM_IDLE,
+            "max_headers_count": MOST_HEADERS,
+            "max_response_headers_kb": MOST_HEADER_KB,
+        },
+        "use_downstream_protocol_config": {
+            "http_protocol_options": http1(),
+            "http2_protocol_options": {"max_concurrent_streams": MOST_STREAMS, "allow_connect": True},
+        },
+    }
+    message = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
+    return {message: extension("", message, options)["typed_config"]}
+
+
+def circuit_breakers() -> Json:
+    limits = ("max_connections", "max_pending_requests", "max_requests", "max_retries")
+    return {
+        "thresholds": [
+            {"priority": priority, **dict.fromkeys(limits, UNLIMITED)} for priority in ("DEFAULT", "HIGH")
+        ]
+    }

@@ -1,0 +1,114 @@
+"""Listeners: one per Service port, one internal per HTTP port, one for readiness. They depend on no lane."""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+from provisioner.chain import Carriers
+from provisioner.routing.envoy import clusters, defaults
+from provisioner.routing.envoy.resources import LISTENER, Resource, extension, from_json
+from provisioner.routing.envoy.routes import TARGET, local_replies, route_table
+from provisioner.routing.intent import Port, Service
+
+Json = dict[str, Any]
+
+READY = "ready"
+_HTTP = "envoy.filters.network.http_connection_manager"
+_HTTP_MESSAGE = "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"
+
+
+def http(service: Service, port: Port, carriers: Carriers, shards: int, address: str) -> Resource:
+    """Where the requests of a Service port come in."""
+    name = clusters.baseline_name(service.name, port.number)
+    manager = {
+        **defaults.connection_manager(),
+        "stat_prefix": name,
+        "http_filters": [_lane_filter(service, port, carriers, shards), _router()],
+        "route_config": route_table(service.name, port.number, carriers.header),
+        "local_reply_config": local_replies(service.name, carriers.header),
+    }
+    return from_json(
+        LISTENER, name, _bound(name, address, port.listener, extension(_HTTP, _HTTP_MESSAGE, manager))
+    )
+
+
+def tcp(service: Service, port: Port, address: str) -> Resource:
+    """Where the connections of a TCP port come in: all of them go to the baseline."""
+    name = clusters.baseline_name(service.name, port.number)
+    return from_json(LISTENER, name, _bound(name, address, port.listener, _passed_to(name)))
+
+
+def fallback(service: Service, port: Port) -> Resource:
+    """What the second priority of a lane leads to: the baseline, on a connection that is known to work."""
+    name = clusters.fallback_name(service.name, port.number)
+    fields = {
+        "name": name,
+        "internal_listener": {},
+        "filter_chains": [{"filters": [_passed_to(clusters.baseline_name(service.name, port.number))]}],
+    }
+    return from_json(LISTENER, name, fields)
+
+
+def ready(address: str, port: int) -> Resource:
+    """Answers the readiness probe: 200, and 503 from `healthcheck/fail` on, when the pod is leaving."""
+    check = {
+        "pass_through_mode": False,
+        "headers": [{"name": ":path", "string_match": {"exact": "/ready"}}],
+    }
+    manager = {
+        "stat_prefix": READY,
+        "http_filters": [
+            extension(
+                "envoy.filters.http.health_check",
+                "envoy.extensions.filters.http.health_check.v3.HealthCheck",
+                check,
+            ),
+            _router(),
+        ],
+        "route_config": {"virtual_hosts": [{"name": READY, "domains": ["*"]}]},
+    }
+    return from_json(LISTENER, READY, _bound(READY, address, port, extension(_HTTP, _HTTP_MESSAGE, manager)))
+
+
+def _bound(name: str, address: str, port: int, network_filter: Json) -> Json:
+    return {
+        "name": name,
+        "address": {"socket_address": {"address": address, "port_value": port}},
+        "filter_chains": [{"filters": [network_filter]}],
+    }
+
+
+def _passed_to(cluster: str) -> Json:
+    fields = {"stat_prefix": cluster, "cluster": cluster, "idle_timeout": "0s"}
+    return extension(
+        "envoy.filters.network.tcp_proxy", "envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy", fields
+    )
+
+
+def _router() -> Json:
+    fields = {"suppress_envoy_headers": True}
+    return extension("envoy.filters.http.router", "envoy.extensions.filters.http.router.v3.Router", fields)
+
+
+def _lane_filter(service: Service, port: Port, carriers: Carriers, shards: int) -> Json:
+    constants = {
+        "HEADER": carriers.header.lower(),
+        "KEY": carriers.baggage,
+        "DOMAIN": service.domain.lower(),
+        "CLUSTER": clusters.shard_prefix(service.name, port.number),
+        "SHARDS": shards,
+        "TARGET": TARGET,
+    }
+    # JSON's strings and whole numbers are Lua's, as long as they are ASCII
+    values = ", ".join(json.dumps(value) for value in constants.values())
+    source = f"local {', '.join(constants)} = {values}\n{_script()}"
+    fields = {"default_source_code": {"inline_string": source}}
+    return extension("envoy.filters.http.lua", "envoy.extensions.filters.http.lua.v3.Lua", fields)
+
+
+@cache
+def _script() -> str:
+    return (files("provisioner.routing") / "carriers.lua").read_text("ascii")

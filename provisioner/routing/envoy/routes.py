@@ -1,0 +1,65 @@
+"""The two routes of a Service port, and what a response says of who answered."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from provisioner.routing.envoy import clusters
+from provisioner.routing.envoy.resources import extension
+
+Json = dict[str, Any]
+
+# Set by the Lua filter, taken away by the route: neither side of the router ever sees it.
+TARGET = "x-laneway-cluster"
+
+# Only what cannot have reached an application is sent once more, and then to the next priority: the baseline.
+RETRY: Json = {
+    "retry_on": "connect-failure,refused-stream,reset-before-request",
+    "num_retries": 1,
+    "retry_back_off": {"base_interval": "0.001s", "max_interval": "0.001s"},
+    "retry_priority": extension(
+        "envoy.retry_priorities.previous_priorities",
+        "envoy.extensions.retry.priority.previous_priorities.v3.PreviousPrioritiesConfig",
+        {"update_frequency": 1},
+    ),
+}
+# What an application's response took; 0 is no limit.
+PATIENT: Json = {"timeout": "0s", "idle_timeout": "0s"}
+
+
+def route_table(service: str, port: int, header: str) -> Json:
+    """With a lane: its shard, as the filter named it. Without: the baseline or nothing, and never again."""
+    with_lane = {
+        "match": {**_everything(), "headers": [{"name": TARGET, "present_match": True}]},
+        "route": {**PATIENT, "cluster_header": TARGET, "retry_policy": RETRY},
+        "request_headers_to_remove": [TARGET],
+        "response_headers_to_add": [served(service, header, "%UPSTREAM_METADATA(envoy.lb:served)%")],
+    }
+    without = {
+        "match": _everything(),
+        "route": {**PATIENT, "cluster": clusters.baseline_name(service, port)},
+    }
+    return {"virtual_hosts": [{"name": service, "domains": ["*"], "routes": [with_lane, without]}]}
+
+
+def served(service: str, header: str, who: str) -> Json:
+    """The response header that says who answered; the nearest hop's own word replaces a forwarded one."""
+    return {
+        "header": {"key": f"{header.lower()}-served", "value": f"{service}={who}"},
+        "append_action": "OVERWRITE_IF_EXISTS_OR_ADD",
+    }
+
+
+def local_replies(service: str, header: str) -> Json:
+    """A reply of Envoy's own to a request with a lane says that nobody answered."""
+    tagged = {
+        "metadata_filter": {
+            "matcher": {"filter": "envoy.lb", "path": [{"key": "lane"}], "value": {"present_match": True}},
+            "match_if_key_not_found": False,
+        }
+    }
+    return {"mappers": [{"filter": tagged, "headers_to_add": [served(service, header, "none")]}]}
+
+
+def _everything() -> Json:
+    return {"prefix": "/"}

@@ -1,0 +1,292 @@
+"""What routing has to achieve, in terms of no data plane: each driver compiles from this and nothing else.
+
+Built purely from plain Kubernetes objects (JSON dicts as the API gives them):
+
+* the **twin** of each attached Service: headless, with the Service's own selector and ports, labelled with
+  chain, service and role `baseline`; its annotation says which listener port each of its ports has;
+* the **EndpointSlices** of the twins and of the lanes' copies (Kubernetes copies a Service's labels to them);
+* the **Lanes**.
+
+Equal input in any order gives an equal `Intent`: everything is sorted. What a lane is at a service is its
+`State` there; a lane without a copy of a service is not listed at that service at all.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from provisioner import labels
+from provisioner.chain import Carriers, Chain
+from provisioner.lane import Mode, Phase
+
+Json = dict[str, Any]
+
+
+class Protocol(StrEnum):
+    """How a port's bytes are read: HTTP is routed by lane, TCP is passed through to the baseline."""
+
+    HTTP = "http"
+    TCP = "tcp"
+
+
+class State(StrEnum):
+    """What a lane's copy of a service is. Absent copies are not listed."""
+
+    READY = "ready"
+    UNREADY = "unready"
+
+
+@dataclass(frozen=True, order=True)
+class Endpoint:
+    address: str
+    port: int
+
+
+@dataclass(frozen=True)
+class Copy:
+    """A lane's copy of a service at one port; `endpoints` are its ready pods."""
+
+    lane: str
+    state: State
+    endpoints: tuple[Endpoint, ...] = ()
+    mode: Mode = Mode.LOOSE
+
+
+@dataclass(frozen=True)
+class Port:
+    name: str
+    number: int
+    listener: int  # the port at which the router takes this port's connections
+    protocol: Protocol
+    baseline: tuple[Endpoint, ...] = ()
+    copies: tuple[Copy, ...] = ()
+
+
+@dataclass(frozen=True)
+class Service:
+    """`domain` is what follows the lane in a preview host; empty where no preview host leads."""
+
+    name: str
+    namespace: str
+    ports: tuple[Port, ...]
+    domain: str = ""
+
+
+@dataclass(frozen=True)
+class ChainIntent:
+    name: str
+    carriers: Carriers
+    shards: int
+    services: tuple[Service, ...]
+
+    def within(self, namespace: str) -> tuple[Service, ...]:
+        """The services of one namespace: what one router there serves."""
+        return tuple(service for service in self.services if service.namespace == namespace)
+
+
+@dataclass(frozen=True)
+class Intent:
+    chains: tuple[ChainIntent, ...]
+
+
+@dataclass(frozen=True)
+class Slice:
+    """An EndpointSlice in our terms. `lane` is empty for the baseline; `ready` and `leaving` (terminating,
+    still serving) are addresses, `ports` maps port names to numbers."""
+
+    key: tuple[str, str]  # namespace, name
+    chain: str
+    service: str
+    lane: str
+    ready: tuple[str, ...]
+    leaving: tuple[str, ...]
+    ports: tuple[tuple[str, int], ...]
+
+
+# What appProtocol or the prefix of a port's name says. Any other appProtocol is passed through as TCP.
+HTTP_NAMES = frozenset(
+    {"http", "http2", "h2c", "grpc", "grpc-web", "ws", "kubernetes.io/h2c", "kubernetes.io/ws"}
+)
+TCP_PREFIXES = frozenset(
+    {"tcp", "tls", "https", "wss", "mongo", "mysql", "postgres", "redis", "amqp", "kafka"}
+)
+
+
+def protocol(port: Json) -> Protocol:
+    """How a Service port is read: by appProtocol, else by the prefix of its name, else HTTP."""
+    declared = str(port.get("appProtocol") or "").lower()
+    if declared:
+        return Protocol.HTTP if declared in HTTP_NAMES else Protocol.TCP
+    prefix = str(port.get("name") or "").split("-")[0].lower()
+    return Protocol.TCP if prefix in TCP_PREFIXES else Protocol.HTTP
+
+
+def read_slice(obj: Json) -> Slice | None:
+    """An EndpointSlice object as a `Slice`; None when it is not part of any chain."""
+    metadata = obj["metadata"]
+    marks: Mapping[str, str] = metadata.get("labels") or {}
+    if not marks.get(labels.CHAIN) or not marks.get(labels.SERVICE):
+        return None
+    endpoints = obj.get("endpoints") or ()
+    return Slice(
+        key=(metadata["namespace"], metadata["name"]),
+        chain=marks[labels.CHAIN],
+        service=marks[labels.SERVICE],
+        lane=marks.get(labels.LANE, ""),
+        ready=_addresses(one for one in endpoints if _condition(one, "ready")),
+        leaving=_addresses(one for one in endpoints if _leaving(one)),
+        ports=tuple((one.get("name") or "", int(one["port"])) for one in obj.get("ports") or ()),
+    )
+
+
+def _condition(endpoint: Json, name: str) -> bool:
+    """A condition that is not said counts as true, as the API's documentation asks for."""
+    said = (endpoint.get("conditions") or {}).get(name)
+    return True if said is None else bool(said)
+
+
+def _leaving(endpoint: Json) -> bool:
+    conditions = endpoint.get("conditions") or {}
+    return bool(conditions.get("terminating")) and bool(conditions.get("serving"))
+
+
+def _addresses(endpoints: Iterable[Json]) -> tuple[str, ...]:
+    return tuple(endpoint["addresses"][0] for endpoint in endpoints if endpoint.get("addresses"))
+
+
+def routed_lanes(lanes: Iterable[Json], chain: str) -> dict[str, Mode]:
+    """The lanes of a chain that requests may still enter, with their mode: a lane that ends has no routes."""
+    return {
+        lane["spec"]["lane"]: Mode(lane["spec"].get("mode", Mode.LOOSE))
+        for lane in lanes
+        if _open(lane, chain)
+    }
+
+
+def _open(lane: Json, chain: str) -> bool:
+    ends = (
+        lane["metadata"].get("deletionTimestamp")
+        or (lane.get("status") or {}).get("phase") == Phase.TERMINATING
+    )
+    return lane["spec"]["chain"] == chain and not ends
+
+
+def baseline_endpoints(slices: Iterable[Slice], port: str) -> tuple[Endpoint, ...]:
+    """The ready pods of a port; when there is none, those that end but still serve, as kube-proxy does."""
+    known = tuple(slices)
+    return _endpoints(known, port, "ready") or _endpoints(known, port, "leaving")
+
+
+def copy_of(lane: str, slices: Iterable[Slice], port: str, mode: Mode) -> Copy:
+    """What a lane's copy of a service is at one of its ports."""
+    ready = _endpoints(slices, port, "ready")
+    return Copy(lane, State.READY if ready else State.UNREADY, ready, mode)
+
+
+def _endpoints(slices: Iterable[Slice], port: str, which: str) -> tuple[Endpoint, ...]:
+    found = {
+        Endpoint(address, number)
+        for one in slices
+        for name, number in one.ports
+        if name == port
+        for address in getattr(one, which)
+    }
+    return tuple(sorted(found))
+
+
+def listeners(twin: Json) -> dict[str, int]:
+    """The listener port of each port of an attached Service, by the port's number as text."""
+    annotations = twin["metadata"].get("annotations") or {}
+    stored = json.loads(annotations.get(labels.LISTENERS) or "{}")
+    return {str(port): int(listener) for port, listener in stored.items()}
+
+
+def ports(twin: Json) -> tuple[Port, ...]:
+    """The ports of an attached Service that have a listener, without endpoints yet."""
+    stored = listeners(twin)
+    return tuple(
+        Port(one.get("name") or "", int(one["port"]), stored[str(one["port"])], protocol(one))
+        for one in sorted(twin["spec"].get("ports") or (), key=lambda one: int(one["port"]))
+        if str(one["port"]) in stored
+    )
+
+
+def domain(chain: Chain, service: str) -> str:
+    """The preview domain at a service: only where the chain is entered."""
+    return chain.entry.domain if chain.entry.service in ("", service) else ""
+
+
+def service_name(obj: Json) -> tuple[str, str, str]:
+    """Chain, namespace and service that a labelled object is about; empty strings where it does not say."""
+    marks = obj["metadata"].get("labels") or {}
+    return marks.get(labels.CHAIN, ""), obj["metadata"].get("namespace", ""), marks.get(labels.SERVICE, "")
+
+
+def build(
+    chains: Sequence[Chain], services: Iterable[Json], endpointslices: Iterable[Json], lanes: Iterable[Json]
+) -> Intent:
+    """The intent of all chains. `services` are the twins; objects of other chains are left out."""
+    twins = sorted(services, key=service_name)
+    slices = [found for obj in endpointslices if (found := read_slice(obj))]
+    every_lane = list(lanes)
+    return Intent(tuple(build_chain(chain, twins, slices, every_lane) for chain in chains))
+
+
+def build_chain(
+    chain: Chain, twins: Iterable[Json], slices: Sequence[Slice], lanes: Iterable[Json]
+) -> ChainIntent:
+    """The intent of one chain."""
+    modes = routed_lanes(lanes, chain.name)
+    known = {service.name for service in chain.services}
+    services = (
+        build_service(chain, twin, slices, modes)
+        for twin in twins
+        if service_name(twin)[0] == chain.name and service_name(twin)[2] in known
+    )
+    return ChainIntent(chain.name, chain.carriers, chain.shards, tuple(services))
+
+
+def build_service(chain: Chain, twin: Json, slices: Iterable[Slice], modes: Mapping[str, Mode]) -> Service:
+    """The intent of one attached Service."""
+    _, namespace, name = service_name(twin)
+    mine = [one for one in slices if (one.chain, one.key[0], one.service) == (chain.name, namespace, name)]
+    by_lane: dict[str, list[Slice]] = {}
+    for one in mine:
+        by_lane.setdefault(one.lane, []).append(one)
+    return assemble(chain, twin, by_lane.pop("", []), copies(twin, by_lane, modes))
+
+
+def copies(
+    twin: Json, by_lane: Mapping[str, Iterable[Slice]], modes: Mapping[str, Mode]
+) -> dict[str, tuple[Copy, ...]]:
+    """For each routed lane, its copy at each of the Service's ports, in the order of `ports`."""
+    names = [port.name for port in ports(twin)]
+    return {
+        lane: tuple(copy_of(lane, slices, name, modes[lane]) for name in names)
+        for lane, slices in by_lane.items()
+        if lane in modes
+    }
+
+
+def assemble(
+    chain: Chain, twin: Json, baseline: Sequence[Slice], by_lane: Mapping[str, tuple[Copy, ...]]
+) -> Service:
+    """A Service from its parts; `by_lane` is what `copies` gave, whole or piece by piece."""
+    _, namespace, name = service_name(twin)
+    ordered = [by_lane[lane] for lane in sorted(by_lane)]
+    full = tuple(
+        Port(
+            port.name,
+            port.number,
+            port.listener,
+            port.protocol,
+            baseline_endpoints(baseline, port.name),
+            tuple(copied[place] for copied in ordered),
+        )
+        for place, port in enumerate(ports(twin))
+    )
+    return Service(name, namespace, full, domain(chain, name))

@@ -1,0 +1,108 @@
+"""The discovery server: Envoys connect, and are told what they should have, whenever that changes."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import grpc
+import structlog
+from envoy.service.discovery.v3 import ads_pb2_grpc
+
+from provisioner.routing.envoy import Node
+from provisioner.routing.router import metrics
+from provisioner.routing.router.session import Session
+from provisioner.routing.router.state import RoutingState
+
+log = structlog.get_logger()
+
+_KEEPALIVE = (
+    ("grpc.keepalive_time_ms", 10_000),
+    ("grpc.keepalive_timeout_ms", 5_000),
+    ("grpc.http2.min_ping_interval_without_data_ms", 5_000),
+    ("grpc.max_receive_message_length", 64 * 1024 * 1024),
+    ("grpc.so_reuseport", 0),  # a second router on the port is an error, not a silent share of the Envoys
+)
+
+
+class Discovery(ads_pb2_grpc.AggregatedDiscoveryServiceServicer):
+    """Delta discovery only; an Envoy that asks for state of the world is told so by gRPC (UNIMPLEMENTED)."""
+
+    def __init__(self, state: RoutingState) -> None:
+        self._state = state
+
+    async def DeltaAggregatedResources(
+        self, requests: AsyncIterator[Any], context: grpc.aio.ServicerContext[Any, Any]
+    ) -> AsyncIterator[Any]:
+        first = await anext(aiter(requests))
+        node = await _node(first, context)
+        session, wake = Session(), asyncio.Event()
+        self._state.join(wake)
+        metrics.STREAMS.labels(node.chain, node.namespace).inc()
+        reading = asyncio.create_task(_read(session, first, requests, wake, node))
+        log.info("router.connected", chain=node.chain, namespace=node.namespace, address=node.address)
+        try:
+            async for response in self._answers(session, node, wake, reading):
+                yield response
+        finally:
+            reading.cancel()
+            self._state.leave(wake)
+            metrics.STREAMS.labels(node.chain, node.namespace).dec()
+            log.info("router.disconnected", chain=node.chain, namespace=node.namespace, address=node.address)
+
+    async def _answers(
+        self, session: Session, node: Node, wake: asyncio.Event, reading: asyncio.Task[None]
+    ) -> AsyncIterator[Any]:
+        while not reading.done():
+            await wake.wait()
+            wake.clear()
+            resources = self._state.resources(node)
+            for response in session.responses(resources) if resources is not None else ():
+                metrics.SENT.labels(response.type_url.rsplit(".", 1)[-1]).inc(len(response.resources))
+                yield response
+
+
+async def _node(first: Any, context: grpc.aio.ServicerContext[Any, Any]) -> Node:
+    """Who is asking; the stream ends with INVALID_ARGUMENT when that is no router of ours."""
+    try:
+        return Node.from_metadata(dict(first.node.metadata))
+    except (KeyError, ValueError) as error:
+        await context.abort(
+            grpc.StatusCode.INVALID_ARGUMENT, f"node metadata of no Laneway router: {error!r}"
+        )
+        raise
+
+
+async def _read(
+    session: Session, first: Any, requests: AsyncIterator[Any], wake: asyncio.Event, node: Node
+) -> None:
+    """Takes in what Envoy says until it hangs up."""
+    _receive(session, first, node)
+    wake.set()
+    try:
+        async for request in requests:
+            _receive(session, request, node)
+            wake.set()
+    finally:
+        wake.set()
+
+
+def _receive(session: Session, request: Any, node: Node) -> None:
+    if rejection := session.receive(request):
+        kind = rejection.type_url.rsplit(".", 1)[-1]
+        metrics.REJECTED.labels(node.chain, node.namespace, kind).inc()
+        log.error(
+            "router.rejected",
+            chain=node.chain,
+            namespace=node.namespace,
+            type=kind,
+            message=rejection.message,
+        )
+
+
+def serve(state: RoutingState, address: str) -> tuple[grpc.aio.Server, int]:
+    """A server bound to `HOST:PORT`, not started yet, and its port. RuntimeError for an address in use."""
+    server = grpc.aio.server(options=_KEEPALIVE)
+    ads_pb2_grpc.add_AggregatedDiscoveryServiceServicer_to_server(Discovery(state), server)
+    return server, server.add_insecure_port(address)

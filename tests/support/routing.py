@@ -1,0 +1,323 @@
+"""A router with real parts and hand-made objects: a store to watch, discovery, Envoy, upstreams."""
+
+from __future__ import annotations
+
+import asyncio
+import http.client
+import itertools
+import json
+import os
+import signal
+import socket
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from provisioner import labels
+from provisioner.chain import Chain, Entry, Lifecycle, Service, WorkloadRef
+from provisioner.routing.envoy import Node
+from provisioner.routing.envoy.node import FIRST_LISTENER, READY_PORT
+from provisioner.routing.router import launch
+from provisioner.routing.router.server import serve
+from provisioner.routing.router.state import RoutingState
+
+Json = dict[str, Any]
+NAMESPACE = "shop"
+DOMAIN = "preview.example.com"
+_hosts = itertools.count(1)
+
+
+def address() -> str:
+    """A loopback address that no other test process uses at the same time."""
+    number = next(_hosts)
+    process = os.getpid() % 16384
+    return f"127.{64 + process // 256}.{process % 256}.{number}"
+
+
+def wait_until(condition: Callable[[], Any], seconds: float = 10.0, what: str = "the condition") -> Any:
+    """What `condition` gives once it is true; AssertionError after `seconds`."""
+    deadline = time.monotonic() + seconds
+    while True:
+        if found := condition():
+            return found
+        assert time.monotonic() < deadline, f"{what} did not hold within {seconds} s"
+        time.sleep(0.005)
+
+
+def chain(services: Sequence[str] = ("payment",), *, max_lanes: int = 50, entry: str = "") -> Chain:
+    return Chain(
+        name="shop",
+        repositories=(),
+        services=tuple(
+            Service(one, WorkloadRef("Deployment", one), "image:{sha}", NAMESPACE, (f"{one}/**",))
+            for one in services
+        ),
+        entry=Entry(entry or services[0], f"{{lane}}.{DOMAIN}"),
+        lifecycle=Lifecycle(max_lanes=max_lanes),
+    )
+
+
+def twin(service: str, listener: int = FIRST_LISTENER, number: int = 8080, **port: Any) -> Json:
+    marks = {**labels.of_chain("shop"), labels.SERVICE: service, labels.ROLE: "baseline"}
+    notes = {labels.LISTENERS: json.dumps({str(number): listener})}
+    metadata = {"name": f"{service}-baseline", "namespace": NAMESPACE, "labels": marks, "annotations": notes}
+    ports = [{"name": "http", "port": number, "targetPort": number, "protocol": "TCP", **port}]
+    return {"apiVersion": "v1", "kind": "Service", "metadata": metadata, "spec": {"ports": ports}}
+
+
+def endpoint_slice(
+    service: str,
+    addresses: Sequence[str],
+    lane: str = "",
+    *,
+    ready: bool = True,
+    port: int = 8080,
+    name: str = "http",
+) -> Json:
+    marks = {**labels.of_chain("shop"), labels.SERVICE: service}
+    marks |= {labels.LANE: lane} if lane else {labels.ROLE: "baseline"}
+    metadata = {"name": f"{service}-{lane or 'baseline'}-x", "namespace": NAMESPACE, "labels": marks}
+    return {
+        "apiVersion": "discovery.k8s.io/v1",
+        "kind": "EndpointSlice",
+        "metadata": metadata,
+        "endpoints": [{"addresses": [one], "conditions": {"ready": ready}} for one in addresses],
+        "ports": [{"name": name, "port": port, "protocol": "TCP"}],
+    }
+
+
+def lane(name: str, **spec: Any) -> Json:
+    metadata = {"name": f"shop.{name}", "labels": labels.of_lane("shop", name)}
+    return {
+        "apiVersion": labels.API_VERSION,
+        "kind": "Lane",
+        "metadata": metadata,
+        "spec": {"chain": "shop", "lane": name, **spec},
+    }
+
+
+class Store:
+    """Objects to list and watch, as the part of a cluster that the router sees."""
+
+    def __init__(self) -> None:
+        self._objects: dict[tuple[str, str, str], Json] = {}
+        self._events: list[tuple[str, Json]] = []
+        self._changed = threading.Condition()
+        self._held = False
+
+    def put(self, *objects: Json) -> None:
+        with self._changed:
+            for obj in objects:
+                self._record("MODIFIED", obj)
+                self._objects[self._key(obj)] = obj
+
+    def delete(self, *objects: Json) -> None:
+        with self._changed:
+            for obj in objects:
+                self._record("DELETED", obj)
+                del self._objects[self._key(obj)]
+
+    def hold_lists(self, held: bool) -> None:
+        """While held, no list is answered, as when the API server is slow."""
+        with self._changed:
+            self._held = held
+            self._changed.notify_all()
+
+    def snapshot(self, kind: str, namespace: str = "", labels: str = "") -> tuple[list[Json], str]:
+        with self._changed:
+            self._changed.wait_for(lambda: not self._held)
+            found = [obj for obj in self._objects.values() if self._matches(obj, kind, namespace)]
+            return found, str(len(self._events))
+
+    def watch(
+        self, kind: str, namespace: str = "", labels: str = "", since: str = ""
+    ) -> Iterator[tuple[str, Json]]:
+        seen = int(since)
+        while new := self._after(seen):
+            seen += len(new)
+            yield from ((what, obj) for what, obj in new if self._matches(obj, kind, namespace))
+
+    def _after(self, seen: int) -> list[tuple[str, Json]]:
+        """The events after that many; none when there is none for a second, as a server ends a watch."""
+        with self._changed:
+            self._changed.wait_for(lambda: len(self._events) > seen, timeout=1.0)
+            return self._events[seen:]
+
+    def _record(self, what: str, obj: Json) -> None:
+        obj["metadata"]["resourceVersion"] = str(len(self._events) + 1)
+        self._events.append((what, json.loads(json.dumps(obj))))
+        self._changed.notify_all()
+
+    def _matches(self, obj: Json, kind: str, namespace: str) -> bool:
+        return obj["kind"] == kind and obj["metadata"].get("namespace", "") == namespace
+
+    def _key(self, obj: Json) -> tuple[str, str, str]:
+        return obj["kind"], obj["metadata"].get("namespace", ""), obj["metadata"]["name"]
+
+
+class LoopThread:
+    """An event loop in a thread of its own."""
+
+    def __init__(self) -> None:
+        self.loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self.loop.run_forever, daemon=True)
+        self._thread.start()
+
+    def run(self, coroutine: Any) -> Any:
+        return asyncio.run_coroutine_threadsafe(coroutine, self.loop).result(20)
+
+    def close(self) -> None:
+        self.loop.call_soon_threadsafe(self.loop.stop)
+        self._thread.join(10)
+        self.loop.close()
+
+
+class Router:
+    """The discovery server over a store, stopped and started as a process would be."""
+
+    def __init__(self, store: Store, wanted: Chain) -> None:
+        self._store, self._chain = store, wanted
+        self.port = free_port()
+        self.start()
+
+    def start(self) -> None:
+        self._thread = LoopThread()
+        self.state = RoutingState([self._chain])
+        self._thread.run(self._begin())
+
+    async def _begin(self) -> None:
+        self._stop = asyncio.Event()
+        serving = serve(self._store, [self._chain], self.state, f"127.0.0.1:{self.port}", self._stop)
+        self._serving = asyncio.create_task(serving)
+
+    async def _end(self) -> None:
+        self._stop.set()
+        await self._serving
+
+    def stop(self) -> None:
+        self._thread.run(self._end())
+        self._thread.close()
+
+    @property
+    def streams(self) -> int:
+        return self.state.streams
+
+
+class Envoy:
+    """A real Envoy, started as the router's pods start it."""
+
+    def __init__(self, discovery_port: int, listeners: Sequence[int], *extra: str) -> None:
+        self.address = address()
+        self.node = Node("shop", NAMESPACE, self.address, tuple(listeners))
+        self._environment = {
+            "LANEWAY_CHAIN": "shop",
+            "POD_NAMESPACE": NAMESPACE,
+            "POD_IP": self.address,
+            "LANEWAY_LISTENERS": ",".join(str(port) for port in listeners),
+            "LANEWAY_DISCOVERY_ADDRESS": f"127.0.0.1:{discovery_port}",
+            "LANEWAY_ENVOY_CONCURRENCY": "1",
+        }
+        self.command = launch.command(self._environment, extra)
+        self.home: Path = launch.folder(self.node)
+        self._log = (self.home / "envoy.log").open("w+")
+        self.process = subprocess.Popen(
+            self.command,
+            stdout=self._log,
+            stderr=subprocess.STDOUT,
+            stdin=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+
+    def wait_ready(self) -> None:
+        wait_until(self.is_ready, 20, "Envoy's readiness")
+
+    def is_ready(self) -> bool:
+        assert self.process.poll() is None, f"Envoy ended:\n{self.log()}"
+        try:
+            return get(self.address, READY_PORT, "/ready")[0] == 200
+        except OSError:
+            return False
+
+    def log(self) -> str:
+        return (self.home / "envoy.log").read_text()
+
+    def admin(self, path: str) -> str:
+        return launch.admin(self.home / launch.ADMIN_SOCKET, path)[1]
+
+    def stat(self, name: str) -> int:
+        found = self.admin(f"/stats?filter=^{name}$")
+        return int(found.rsplit(" ", 1)[1]) if ": " in found else 0
+
+    def stop(self) -> None:
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+            self.process.wait(10)
+        self._log.close()
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def get(
+    host: str, port: int = FIRST_LISTENER, path: str = "/", headers: Json | None = None, method: str = "GET"
+) -> tuple[int, dict[str, str], bytes]:
+    """One request on a connection of its own: status, headers in lower case, body."""
+    connection = http.client.HTTPConnection(host, port, timeout=10)
+    try:
+        connection.request(method, path, headers=headers or {})
+        answer = connection.getresponse()
+        return answer.status, {key.lower(): value for key, value in answer.getheaders()}, answer.read()
+    finally:
+        connection.close()
+
+
+class Upstream:
+    """An application: answers with its name and the request as it got it, as JSON."""
+
+    def __init__(self, thread: LoopThread, name: str, port: int = 8080) -> None:
+        self._thread, self.name, self.port = thread, name, port
+        self.address = address()
+        self._open: set[asyncio.StreamWriter] = set()
+        self.start()
+
+    def start(self) -> None:
+        self._server = self._thread.run(
+            asyncio.start_server(self._serve, self.address, self.port, limit=1 << 20)
+        )
+
+    def kill(self) -> None:
+        """Ends as a killed process does: nobody listens, open connections are reset."""
+        self._thread.run(self._kill())
+
+    async def _kill(self) -> None:
+        self._server.close()
+        for writer in self._open:
+            writer.transport.abort()
+        await self._server.wait_closed()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._open.add(writer)
+        try:
+            while True:
+                head = await reader.readuntil(b"\r\n\r\n")
+                await self._answer(head, reader, writer)
+        except (asyncio.IncompleteReadError, ConnectionError):
+            pass  # the other side is done
+        finally:
+            self._open.discard(writer)
+            writer.close()
+
+    async def _answer(self, head: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        request, *lines = head.decode("latin-1").split("\r\n")[:-2]
+        headers = [tuple(line.split(": ", 1)) for line in lines]
+        length = next((int(value) for key, value in headers if key.lower() == "content-length"), 0)
+        await reader.readexactly(length)
+        body = json.dumps({"name": self.name, "request": request, "headers": headers}).encode()
+        writer.write(b"HTTP/1.1 200 OK\r\nServer: own\r\ncontent-length: %d\r\n\r\n%s" % (len(body), body))
+        await writer.drain()
