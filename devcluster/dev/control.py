@@ -1,0 +1,177 @@
+"""Starts, ends and describes an embedded system from outside: what `laneway dev` does."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import psutil
+
+from devcluster.dev import system
+from devcluster.dev.children import die_with_parent
+from devcluster.dev.state import State, holder, locked, read_json
+from devcluster.dev.system import Asked
+from provisioner.errors import LanewayError
+
+Json = dict[str, Any]
+
+RISE = 180.0  # seconds in which a system comes up, on a slow and busy machine
+FALL = 45.0  # seconds in which it ends before it is killed
+POLL = 0.05
+
+
+class EmbeddedSystemError(LanewayError):
+    """The embedded system did not do what it was told."""
+
+    reason = "EmbeddedSystem"
+
+
+@dataclass(frozen=True)
+class Step:
+    """A line of the supervisor's progress; `seconds` since its start. `end`: "", "ready" or "failed"."""
+
+    step: str
+    seconds: float
+    end: str = ""
+    message: str = ""
+
+
+def up(state: State, asked: Asked, report: Callable[[Step], None], *, tied: bool = False) -> bool:
+    """Brings the system up; False when it was up already. With `tied` it ends when this process does.
+
+    Raises EmbeddedSystemError when it does not come up; then nothing is left running.
+    """
+    state.root.mkdir(parents=True, exist_ok=True)
+    with locked(state.root / "up.lock"):
+        if holder(state):
+            return False
+        end_leftovers(state)
+        _settle(state, asked)
+        supervisor = _start(state, tied=tied)
+        try:
+            for step in _follow(state, supervisor):
+                report(step)
+                if step.end == "failed":
+                    raise EmbeddedSystemError(
+                        f"{step.message}\nNothing was left running. Logs: {state.logs}", where="dev up"
+                    )
+        except BaseException:
+            down(state)
+            raise
+    return True
+
+
+def down(state: State) -> bool:
+    """Ends the system; False when it was not up. Nothing of it runs when this returns."""
+    pid = holder(state)
+    if pid is not None:
+        _end(state, pid)
+    end_leftovers(state)
+    state.endpoints.unlink(missing_ok=True)
+    return pid is not None
+
+
+def end_leftovers(state: State) -> None:
+    """Kills what an earlier run left: by process id, and only where the start time is the recorded one."""
+    for name, pids in read_json(state.processes).get("pids", {}).items():
+        for pid, started in pids:
+            _kill(name, pid, started)
+    state.processes.unlink(missing_ok=True)
+
+
+def _settle(state: State, asked: Asked) -> None:
+    for folder in (state.logs, state.mirrors, state.chains):
+        folder.mkdir(parents=True, exist_ok=True)
+    state.progress.unlink(missing_ok=True)
+    try:
+        system.settle(state, asked)
+    except ValueError as error:
+        raise EmbeddedSystemError(str(error), where="dev up") from error
+
+
+def _start(state: State, *, tied: bool) -> subprocess.Popen[bytes]:
+    with state.log("supervisor").open("ab") as log:
+        return subprocess.Popen(
+            [sys.executable, "-m", "devcluster.dev.supervisor", "--state", str(state.root)],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            cwd=state.root,
+            start_new_session=True,
+            preexec_fn=die_with_parent(signal.SIGTERM) if tied else None,
+        )
+
+
+def _follow(state: State, supervisor: subprocess.Popen[bytes]) -> Iterator[Step]:
+    """The steps as they come, up to the last. Raises EmbeddedSystemError when it dies or takes too long."""
+    deadline = time.monotonic() + RISE
+    seen = 0
+    while time.monotonic() < deadline:
+        over = supervisor.poll() is not None
+        steps = _steps(state)
+        yield from steps[seen:]
+        if steps and steps[-1].end:
+            return
+        if over:
+            words = state.log("supervisor").read_text(errors="replace")[-2000:]
+            raise EmbeddedSystemError(f"the supervisor ended:\n{words}", where="dev up")
+        seen = len(steps)
+        time.sleep(POLL)
+    raise EmbeddedSystemError(f"not up within {RISE:.0f} s; logs: {state.logs}", where="dev up")
+
+
+def _steps(state: State) -> list[Step]:
+    if not state.progress.exists():
+        return []
+    complete = state.progress.read_text().rpartition("\n")[0]
+    return [Step(**json.loads(line)) for line in complete.splitlines()]
+
+
+def _end(state: State, pid: int) -> None:
+    _signal(pid, signal.SIGTERM)
+    deadline = time.monotonic() + FALL
+    while holder(state):
+        if time.monotonic() > deadline:
+            _signal(pid, signal.SIGKILL)
+            deadline = time.monotonic() + FALL
+        time.sleep(POLL)
+
+
+def _signal(pid: int, number: signal.Signals) -> None:
+    try:
+        os.kill(pid, number)
+    except ProcessLookupError:
+        pass
+
+
+def _kill(name: str, pid: int, started: float) -> None:
+    try:
+        process = psutil.Process(pid)
+        if abs(process.create_time() - started) < 1.0:
+            process.kill()
+            process.wait(5)
+    except psutil.NoSuchProcess:
+        pass
+    except psutil.TimeoutExpired as error:
+        raise EmbeddedSystemError(
+            f"{name} (process {pid}) of an earlier run does not end", where="dev"
+        ) from error
+
+
+def alive(pids: Sequence[int]) -> list[int]:
+    """Those of the processes that still run."""
+    return [pid for pid in pids if _runs(pid)]
+
+
+def _runs(pid: int) -> bool:
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False

