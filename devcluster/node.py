@@ -1,0 +1,80 @@
+"""The node side of devcluster: controllers, scheduler, kubelet, service proxy, all beside the API server."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+from devcluster.api import Api
+from devcluster.controllers import events
+from devcluster.controllers.deployment import Deployments
+from devcluster.controllers.endpointslice import EndpointSlices
+from devcluster.controllers.events import Recorder
+from devcluster.controllers.replicaset import ReplicaSets
+from devcluster.controllers.scheduler import Scheduler
+from devcluster.controllers.view import View
+from devcluster.controllers.workqueue import Controller
+from devcluster.kubelet.addresses import claim_range
+from devcluster.kubelet.agent import Agent
+from devcluster.kubelet.host import NODE_NAME, Host
+from devcluster.kubelet.images import ImageStore
+from devcluster.kubelet.supervisor import supervise
+
+_agents: list[Agent] = []  # of the running nodes, for `processes`
+
+
+def processes() -> dict[str, list[int]]:
+    """The first process of every running container, by "namespace/pod"; of all nodes run by this process."""
+    return {key: pids for agent in _agents for key, pids in agent.processes().items()}
+
+
+@contextlib.asynccontextmanager
+async def run(api: Api, *, state: Path, path_prepend: str | None = None) -> AsyncIterator[None]:
+    """Run controllers and kubelet on this loop while the context lasts; at its end no pod process is left.
+
+    :param state: folder for logs, checkouts and volumes, in `node/`; what it holds survives a restart
+    :param path_prepend: folders, joined as in PATH, that containers look for programs in first
+    :raises AddressesExhausted: every range of pod addresses is claimed by another devcluster
+    """
+    folder = state.resolve() / "node"
+    folder.mkdir(parents=True, exist_ok=True)
+    view = View(api)
+    addresses = claim_range(str(folder))
+    held = [addresses.claim.fileno()]
+    with addresses.claim, contextlib.closing(view):
+        async with supervise(str(folder), held) as supervisor, asyncio.TaskGroup() as tasks:
+            images = ImageStore(folder / "images")
+            path = _path(path_prepend)
+            recorder = Recorder(view, "kubelet")
+            agent = Agent(Host(view, recorder, supervisor, images, addresses, folder, path), tasks)
+            background = _start(view, agent, tasks)
+            api.log_source = agent.logs
+            _agents.append(agent)
+            try:
+                yield
+            finally:
+                _agents.remove(agent)
+                agent.stop()
+                for task in background:
+                    task.cancel()
+
+
+def _start(view: View, agent: Agent, tasks: asyncio.TaskGroup) -> list[asyncio.Task[None]]:
+    """Start what follows the API; the tasks that must be cancelled at the end."""
+    kinds = (Scheduler(view, NODE_NAME), Deployments(view), ReplicaSets(view), EndpointSlices(view))
+    controllers: list[Controller] = list(kinds)
+    for controller in controllers:
+        controller.start()
+    agent.start()
+    work = [controller.queue.run() for controller in controllers]
+    return [tasks.create_task(each) for each in [*work, events.sweep(view)]]
+
+
+def _path(prepend: str | None) -> str:
+    """PATH for containers: programs of the environment that runs devcluster are found first."""
+    own = str(Path(sys.executable).parent)
+    return os.pathsep.join(part for part in (prepend, own, os.environ.get("PATH", "")) if part)
