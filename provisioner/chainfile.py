@@ -31,11 +31,13 @@ MOST_LANES = 100_000
 LONGEST = timedelta(days=366)
 SHORTEST = timedelta(minutes=1)
 
-_KEYS = (
+KEYS = (
     *("chain", "namespace", "mode", "repositories", "services", "shared_paths"),
     *("entry", "carriers", "routing", "lifecycle", "forks"),
 )
-_SERVICE_KEYS = ("paths", "workload", "image", "namespace", "repository", "depends_on", "container", "clone")
+SERVICE_KEYS = ("paths", "workload", "image", "namespace", "repository", "depends_on", "container", "clone")
+REPOSITORY_KEYS = ("url", "name", "base", "credentials")
+LIFECYCLE_KEYS = ("ttl", "idle", "max_lanes", "when", "label", "follow")
 
 
 @dataclass(frozen=True)
@@ -62,7 +64,7 @@ def parse(text: str, source: str) -> Chain:
 
 
 def _chain(root: Value, source: str) -> Chain:
-    fields = root.fields(*_KEYS)
+    fields = root.fields(*KEYS)
     repositories = _repositories(fields)
     services = fields.required("services")
     entries = services.entries() if services else {}
@@ -110,7 +112,7 @@ def _repositories(fields: Fields) -> tuple[Repository, ...]:
 
 
 def _repository(value: Value) -> Repository:
-    fields = value.fields("url", "name", "base", "credentials")
+    fields = value.fields(*REPOSITORY_KEYS)
     url = fields.required_text("url", syntax.repository_url)
     derived = syntax.repository_name(url)
     name = fields.text("name", syntax.full_name, default=derived)
@@ -142,7 +144,7 @@ def _services(entries: dict[str, Value], known: _Known) -> tuple[Service, ...]:
 
 
 def _service(name: str, value: Value, known: _Known) -> Service:
-    fields = value.fields(*_SERVICE_KEYS)
+    fields = value.fields(*SERVICE_KEYS)
     kind, _, workload = fields.required_text("workload", syntax.workload).partition("/")
     namespace = fields.text("namespace", syntax.label, default=known.namespace)
     if not known.has_namespace and not fields.get("namespace"):
@@ -205,10 +207,7 @@ def _carriers(fields: Fields) -> Carriers:
 
 
 def _lifecycle(fields: Fields) -> Lifecycle:
-    given, usual = (
-        _section(fields, "lifecycle", "ttl", "idle", "max_lanes", "when", "label", "follow"),
-        Lifecycle(),
-    )
+    given, usual = _section(fields, "lifecycle", *LIFECYCLE_KEYS), Lifecycle()
     return Lifecycle(
         ttl=_duration(given, "ttl", usual.ttl),
         idle=_duration(given, "idle", usual.idle),

@@ -101,7 +101,7 @@ def glob(text: str) -> str:
 
 
 def branch(text: str) -> str:
-    if len(text) <= 255 and not _NO_BRANCH.search(text):
+    if 0 < len(text) <= 255 and not _NO_BRANCH.search(text):
         return ""
     return f"{text[:80]!r} is no name of a branch"
 
