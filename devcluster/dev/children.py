@@ -109,6 +109,13 @@ class Child:
         self._note(f"exit code {code}")
         self.changed()
 
+    def last_words(self) -> str:
+        """The end of the log of a process that died in this run; empty for one that did not."""
+        if not self.backoff.deaths:
+            return ""
+        lines = self.log.read_text(errors="replace").splitlines()[-6:]
+        return "\n".join([f"\n{self.process.name} died {self.backoff.deaths} times:", *lines])
+
     def _note(self, text: str) -> None:
         with self.log.open("a") as out:
             out.write(f"-- {time.strftime('%H:%M:%S')} supervisor: {self.process.name}: {text}\n")

@@ -71,7 +71,8 @@ class Supervisor:
             self._write()
             progress.say("up", end="ready")
         except FAILURES as error:
-            progress.say("failed", end="failed", message=f"{type(error).__name__}: {error}")
+            words = "".join(one.last_words() for one in (*self.below, *self.own))
+            progress.say("failed", end="failed", message=f"{type(error).__name__}: {error}{words}")
             self.ended.set()
 
     def _start_own(self) -> None:
