@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime
@@ -13,7 +14,19 @@ from provisioner import decision
 from provisioner.chain import Chain
 from provisioner.events import ForgeEvent, Kind
 from provisioner.lane import Lane
-from tests.support.histories import BILLING, CHAIN, LABELLED, SHOP, Story, approving, event, forked
+from tests.support.histories import (
+    BILLING,
+    CHAIN,
+    LABELLED,
+    SHOP,
+    Story,
+    approving,
+    event,
+    forked,
+    opened,
+    pushed,
+    updated,
+)
 
 
 def events(kinds: Iterable[Kind], heads: Iterable[str]) -> st.SearchStrategy[list[ForgeEvent]]:
@@ -84,6 +97,18 @@ def test_with_pushes_among_them_only_the_sha_may_differ(
 
     first, second = told
     assert without_sha(first) == without_sha(second)
+
+
+def test_a_push_between_two_events_of_one_second_decides_nothing_but_the_sha() -> None:
+    first, second = opened(1, sha="a" * 40, base="main"), updated(1, sha="b" * 40, base="release")
+    push = pushed(2, sha="c" * 40)
+    bases = []
+    for told in itertools.permutations((first, second, push)):
+        story = Story()
+        story.tell(*told)
+        assert story.lane is not None
+        bases.append(story.lane.members[0].base)
+    assert len(set(bases)) == 1
 
 
 @settings(max_examples=300)
