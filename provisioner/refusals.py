@@ -7,7 +7,7 @@ wanted; it does not help where no copy could work at all.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from difflib import get_close_matches
 from typing import Any, NoReturn
 
@@ -123,11 +123,11 @@ def _selects(service: Json, pod: selection.Labels) -> bool:
     return selector is not None and selector.matches(pod)
 
 
-def _absent(message: str, service: Service, here: Iterable[str]) -> str:
-    names = sorted(here)
-    close = get_close_matches(str(service.workload), names, n=1)
-    hint = f"did you mean {close[0]}? " if close else ""
-    return f"{message}; {hint}it has: {', '.join(names) or 'none'}"
+def _absent(message: str, service: Service, here: Collection[str]) -> str:
+    by_name = {workload.partition("/")[2]: workload for workload in sorted(here)}
+    close = get_close_matches(service.workload.name, by_name, n=1)
+    hint = f"did you mean {by_name[close[0]]}? " if close else ""
+    return f"{message}; {hint}it has: {', '.join(sorted(here)) or 'none'}"
 
 
 def _unshared(name: str, modes: frozenset[str] | None) -> str:

@@ -123,14 +123,7 @@ def relabel(pod: Labels, own: Labels, selectors: Sequence[Selector], lane: str) 
         key: renamed(value, lane, _taken(key, selectors)) if key in read else value
         for key, value in pod.items()
     } | dict(own)
-    missing = {
-        one.key
-        for selector in selectors
-        if selector.matches(copy)
-        for one in selector.requirements
-        if one.operator == "Exists" and one.key not in own
-    }
-    return {key: value for key, value in copy.items() if key not in missing}
+    return _without_existing(copy, own, selectors)
 
 
 def renamed(value: str, lane: str, taken: frozenset[str] = frozenset()) -> str:
@@ -141,6 +134,21 @@ def renamed(value: str, lane: str, taken: frozenset[str] = frozenset()) -> str:
     if len(plain) <= _MAX_VALUE and plain not in taken:
         return plain
     return f"{plain[: _MAX_VALUE - _DIGEST - 1].rstrip('-_.')}-{digest}"
+
+
+def _without_existing(copy: dict[str, str], own: Labels, selectors: Sequence[Selector]) -> dict[str, str]:
+    """The labels without those whose mere existence a selector that still matches asks for. Leaving one out
+    may make another selector match, so this is repeated until nothing changes."""
+    asked = {
+        one.key
+        for selector in selectors
+        if selector.matches(copy)
+        for one in selector.requirements
+        if one.operator == "Exists" and one.key not in own
+    }
+    if not asked:
+        return copy
+    return _without_existing({key: copy[key] for key in copy if key not in asked}, own, selectors)
 
 
 def _taken(key: str, selectors: Iterable[Selector]) -> frozenset[str]:
