@@ -111,6 +111,14 @@ def still_open(members: Iterable[Member], tombstones: Mapping[str, datetime]) ->
     return tuple(member for member in members if not _is_buried(member, tombstones))
 
 
+def may_run(chain: Chain, lane: Lane, member: Member, sha: str) -> bool:
+    """Whether `sha` of the member may run in the lane: of a fork, only what its chain's policy or an approval
+    of that very sha allows. To be asked again for whatever head git shows: a fork's moves without an event."""
+    if not member.fork or chain.forks is ForkPolicy.ALWAYS:
+        return True
+    return chain.forks is ForkPolicy.APPROVE and sha in lane.approved
+
+
 def _wanted(
     lane: Lane | None, event: ForgeEvent, chain: Chain, tombstones: Mapping[str, datetime]
 ) -> Decision:
@@ -123,23 +131,18 @@ def _wanted(
     known = lane.member(member.key) if lane else None
     if known is not None and not _newer(member, known):
         return Decision(Reason.STALE, f"{member.key} is known as of {known.observed_at.isoformat()}")
-    if event.fork and chain.forks is not ForkPolicy.ALWAYS:
-        refusal = _fork(lane, event, chain.forks)
-        if refusal is not None:
-            return refusal
-    reason = Reason.OPENED if known is None else Reason.UPDATED
     lane = lane or Lane(chain.name, lane_of(event, chain), mode=chain.mode)
+    if not may_run(chain, lane, member, event.sha):
+        return _fork(event, chain.forks, known)
+    reason = Reason.OPENED if known is None else Reason.UPDATED
     return Decision(reason, f"{member.key} is open at {member.sha[:12]}", lane.with_member(member))
 
 
-def _fork(lane: Lane | None, event: ForgeEvent, policy: ForkPolicy) -> Decision | None:
-    """Why a fork's event opens nothing, or None when its very sha was approved."""
+def _fork(event: ForgeEvent, policy: ForkPolicy, known: Member | None) -> Decision:
+    """A fork's sha that may not run opens nothing and moves nothing."""
     if policy is ForkPolicy.NEVER:
         return Decision(Reason.FORK_REFUSED, f"{event.head_repository} is a fork, and forks.policy is never")
-    if lane is not None and event.sha in lane.approved:
-        return None
-    member = lane.member(member_key(event)) if lane else None
-    stays = f"; the lane stays at {member.sha[:12]}" if member else ""
+    stays = f"; the lane stays at {known.sha[:12]}" if known else ""
     message = f"{event.sha} of the fork {event.head_repository} waits for approval{stays}"
     return Decision(Reason.AWAITING_APPROVAL, message, waiting=True)
 

@@ -252,6 +252,31 @@ def test_an_approval_is_for_one_sha_only() -> None:
     assert story.tell(forked(opened(1))).reason is Reason.AWAITING_APPROVAL
 
 
+@pytest.mark.parametrize(
+    ("policy", "sha", "runs"),
+    [
+        (ForkPolicy.APPROVE, "f" * 40, True),
+        (ForkPolicy.APPROVE, "e" * 40, False),
+        (ForkPolicy.NEVER, "f" * 40, False),
+        (ForkPolicy.ALWAYS, "e" * 40, True),
+    ],
+)
+def test_a_head_that_a_fork_moved_to_without_an_event_is_judged_by_its_own_sha(
+    policy: ForkPolicy, sha: str, runs: bool
+) -> None:
+    story = approving("f")
+    story.tell(forked(opened(1)))
+    assert story.lane is not None
+    chain = replace(CHAIN, forks=policy)
+    assert decision.may_run(chain, story.lane, story.lane.members[0], sha) is runs
+
+
+def test_every_head_of_the_repository_itself_may_run(story: Story) -> None:
+    story.tell(opened(1))
+    assert story.lane is not None
+    assert decision.may_run(CHAIN, story.lane, story.lane.members[0], "e" * 40)
+
+
 def test_a_closed_fork_does_not_wait_any_more(story: Story) -> None:
     assert story.tell(closed(2, head_repository="stranger/shop"), forked(opened(1))).waiting is False
 

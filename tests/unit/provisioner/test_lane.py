@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +59,7 @@ def stored(lane: Lane) -> dict[str, Any]:
     return {**written, "metadata": {**written["metadata"], **added}}
 
 
+@cache
 def schema() -> dict[str, Any]:
     crd = yaml.safe_load(CRD.read_text())
     found: dict[str, Any] = crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"]
