@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from provisioner import labels, readiness
+from provisioner import live, readiness
 from provisioner.changes import Verdict
 from provisioner.errors import LanewayError
 from provisioner.lane import Mode, Phase
@@ -58,10 +58,10 @@ def find(
 ) -> list[Finding]:
     """One finding per verdict, in their order."""
     images = {one.service.name: one.image for one in wanted}
-    workloads = {_service_of(one): one for one in snapshot.owned if one["kind"] != "Service"}
+    workloads = {live.service_of(one): one for one in snapshot.owned if one["kind"] != "Service"}
     pods: dict[str, list[Json]] = {}
     for pod in snapshot.pods:
-        pods.setdefault(_service_of(pod), []).append(pod)
+        pods.setdefault(live.service_of(pod), []).append(pod)
 
     def found(verdict: Verdict) -> Finding:
         name = verdict.service
@@ -71,10 +71,6 @@ def find(
         return Finding(verdict, images.get(name, ""), reading, plan.problems.get(name))
 
     return [found(verdict) for verdict in verdicts]
-
-
-def _service_of(thing: Json) -> str:
-    return str((thing["metadata"].get("labels") or {}).get(labels.SERVICE, ""))
 
 
 def to_json(finding: Finding, mode: Mode) -> Json:

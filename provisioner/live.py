@@ -22,6 +22,11 @@ def hash_of(thing: Json) -> str:
     return str((thing["metadata"].get("annotations") or {}).get(labels.SPEC_HASH, ""))
 
 
+def service_of(thing: Json) -> str:
+    """The chain's service that it belongs to; empty when it says none."""
+    return str((thing["metadata"].get("labels") or {}).get(labels.SERVICE, ""))
+
+
 def is_going(thing: Json) -> bool:
     """Whether it is being deleted already."""
     return "deletionTimestamp" in thing["metadata"]

@@ -18,7 +18,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from provisioner import clone, labels, live, refusals, selection
+from provisioner import clone, live, refusals, selection
 from provisioner.chain import Chain, Service
 from provisioner.changes import Verdict
 from provisioner.errors import ForeignObjectError, LanewayError
@@ -90,7 +90,7 @@ def make(chain: Chain, lane: Lane, wanted: Sequence[Wanted], snapshot: Snapshot)
     """The plan for one lane; `lane` has its uid. Raises nothing for a service that cannot be cloned: see
     `Plan.problems`."""
     copies, problems = _copies(lane, wanted, snapshot)
-    kept = [one for one in snapshot.owned if _service_of(one) in problems]
+    kept = [one for one in snapshot.owned if live.service_of(one) in problems]
     owned = {identity(one): one for one in snapshot.owned}
     wanted_ids = {identity(one) for one in (*copies, *kept)}
     stale = [one for one in snapshot.owned if identity(one) not in wanted_ids]
@@ -209,7 +209,3 @@ def _removals(things: Iterable[Json]) -> tuple[Removal, ...]:
 def _ordered(things: Iterable[Json]) -> list[Json]:
     """In the order of application; within a kind by namespace and name."""
     return sorted(things, key=lambda one: (APPLY_ORDER.index(one["kind"]), identity(one)))
-
-
-def _service_of(thing: Json) -> str:
-    return str((thing["metadata"].get("labels") or {}).get(labels.SERVICE, ""))

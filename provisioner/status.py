@@ -76,7 +76,7 @@ def compute(
             _condition(lane, now, "Ready", phase is Phase.READY, reason, message),
         ],
         services=[findings.to_json(one, lane.mode) for one in found],
-        timeline=timeline.extended(lane, timeline.news(lane, plan, phase, message), now),
+        timeline=timeline.extended(lane, timeline.news(lane, plan, snapshot, phase, message), now),
     )
 
 

@@ -12,9 +12,9 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from provisioner import labels
+from provisioner import labels, live
 from provisioner.lane import Lane, Phase, moment, stamp
-from provisioner.plan import Plan, Write
+from provisioner.plan import Identity, Plan, Snapshot, Write, identity
 
 Json = dict[str, Any]
 
@@ -83,9 +83,10 @@ def _after_ready(line: list[Json]) -> int:
 # --- what happened in one run -------------------------------------------------------------------------------
 
 
-def news(lane: Lane, plan: Plan, phase: Phase, message: str) -> list[Entry]:
-    """What a run that carried out `plan` and ended in `phase` adds to the lane's timeline."""
-    applied = [write for write in plan.writes if _service_of(write.body) not in plan.problems]
+def news(lane: Lane, plan: Plan, after: Snapshot, phase: Phase, message: str) -> list[Entry]:
+    """What a run that carried out `plan`, found `after` and ended in `phase` adds to the lane's timeline."""
+    versions = {identity(one): one["metadata"]["resourceVersion"] for one in after.owned}
+    applied = [write for write in plan.writes if _took_effect(write, plan, versions)]
     found = [*moves(lane), *_derived_again(applied), *_carried_out(applied, plan)]
     return [*found, *_turned(lane, bool(found), phase, message)]
 
@@ -111,6 +112,15 @@ def _listed(heads: Mapping[str, str]) -> str:
     return ", ".join(f"{key} at {sha[:12]}" for key, sha in sorted(heads.items()))
 
 
+def _took_effect(write: Write, plan: Plan, versions: Mapping[Identity, str]) -> bool:
+    """Whether a write changed anything. One that the cluster refused did not, nor one that admission undid:
+    telling of those would be news in every run."""
+    if live.service_of(write.body) in plan.problems:
+        return False
+    before = write.live["metadata"]["resourceVersion"] if write.live else None
+    return versions.get(identity(write.body)) != before
+
+
 def _derived_again(writes: Iterable[Write]) -> list[Entry]:
     return [
         Entry(Happening.BASELINE_CHANGED, f"{write.kind} {write.name}: baseline revision {new}, was {old}")
@@ -131,10 +141,6 @@ def _carried_out(applied: Sequence[Write], plan: Plan) -> list[Entry]:
         for event, things in told
         if things
     ]
-
-
-def _service_of(thing: Json) -> str:
-    return str((thing["metadata"].get("labels") or {}).get(labels.SERVICE, ""))
 
 
 def _turned(lane: Lane, moved: bool, phase: Phase, message: str) -> list[Entry]:
