@@ -113,7 +113,7 @@ def still_open(members: Iterable[Member], tombstones: Mapping[str, datetime]) ->
 
 def may_run(chain: Chain, lane: Lane, member: Member, sha: str) -> bool:
     """Whether `sha` of the member may run in the lane: of a fork, only what its chain's policy or an approval
-    of that very sha allows. To be asked again for the head that git shows: a fork's moves without an event."""
+    of that very sha allows. Ask it for the head that git shows, too: a fork's moves without an event."""
     if not member.fork or chain.forks is ForkPolicy.ALWAYS:
         return True
     return chain.forks is ForkPolicy.APPROVE and sha in lane.approved
