@@ -1,0 +1,60 @@
+"""`laneway` commands as processes of their own, ended by their own id."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from tests.support.waiting import until
+
+LANEWAY = (str(Path(sys.executable).parent / "laneway"),)
+
+
+def environment(settings: Mapping[str, str]) -> dict[str, str]:
+    """This environment with no settings of Laneway but these."""
+    rest = {key: value for key, value in os.environ.items() if not key.startswith("LANEWAY_")}
+    return rest | dict(settings)
+
+
+@contextmanager
+def process(
+    command: Sequence[str], settings: Mapping[str, str], log: Path
+) -> Iterator[subprocess.Popen[bytes]]:
+    """A running process whose output goes to a file."""
+    with log.open("ab") as out:
+        running = subprocess.Popen(command, env=environment(settings), stdout=out, stderr=out)
+        try:
+            yield running
+        finally:
+            end(running)
+
+
+def end(running: subprocess.Popen[bytes]) -> None:
+    """Ends a process gently, or by force when that takes long."""
+    running.terminate()
+    try:
+        running.wait(timeout=15)
+    except subprocess.TimeoutExpired:
+        running.kill()
+        running.wait(timeout=5)
+
+
+@contextmanager
+def serving(settings: Mapping[str, str], folder: Path, *options: str) -> Iterator[str]:
+    """`laneway serve`; its base URL once it listens."""
+    port_file, log = folder / "serve.port", folder / "serve.log"
+    port_file.unlink(missing_ok=True)
+    command = [*LANEWAY, "serve", "--port-file", str(port_file), *options]
+    chosen = {"LANEWAY_HOOKS_PORT": "0", "LANEWAY_HOOKS_HOST": "127.0.0.1", **settings}
+    with process(command, chosen, log) as running:
+        until(lambda: _written(port_file) or running.poll() is not None, "laneway serve listens")
+        assert running.poll() is None, log.read_text()
+        yield f"http://127.0.0.1:{port_file.read_text().strip()}"
+
+
+def _written(file: Path) -> bool:
+    return file.exists() and file.read_text().endswith("\n")

