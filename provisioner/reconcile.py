@@ -116,9 +116,20 @@ class _Run:
                 raise PermanentError(
                     f"the chain no longer lists repository {member.repository}", reason="UnknownRepository"
                 )
-            sources.append(self.world.repositories.read(self.chain, repository, member))
+            source = self.world.repositories.read(self.chain, repository, member)
+            self._check_approval(source)
+            sources.append(source)
         self._follow(sources)
         return sources
+
+    def _check_approval(self, source: Source) -> None:
+        """A fork's head may have moved on since it was approved; what runs stays at the approved commit."""
+        if not decision.may_run(self.chain, self.lane, source.member, source.head):
+            raise PermanentError(
+                f"{source.head} of {source.member.key}, a fork's, is not approved; "
+                f"look at it, then: laneway approve {self.chain.name} {self.lane.name} {source.head}",
+                reason=decision.Reason.AWAITING_APPROVAL,
+            )
 
     def _follow(self, sources: Sequence[Source]) -> None:
         """Notes in the spec where the branches are now, where a delivery said otherwise."""
