@@ -22,6 +22,7 @@ from devcluster.kubelet.addresses import claim_range
 from devcluster.kubelet.agent import Agent
 from devcluster.kubelet.host import NODE_NAME, Host
 from devcluster.kubelet.images import ImageStore
+from devcluster.kubelet.services import ServiceProxy
 from devcluster.kubelet.supervisor import supervise
 
 _agents: list[Agent] = []  # of the running nodes, for `processes`
@@ -65,13 +66,14 @@ async def run(api: Api, *, state: Path, path_prepend: str | None = None) -> Asyn
 
 def _start(view: View, agent: Agent, tasks: asyncio.TaskGroup) -> list[asyncio.Task[None]]:
     """Start what follows the API; the tasks that must be cancelled at the end."""
-    kinds = (Scheduler(view, NODE_NAME), Deployments(view), ReplicaSets(view), EndpointSlices(view))
-    controllers: list[Controller] = list(kinds)
+    proxy = ServiceProxy(view)
+    controllers: list[Controller] = [Scheduler(view, NODE_NAME), proxy]
+    controllers += [kind(view) for kind in (Deployments, ReplicaSets, EndpointSlices)]
     for controller in controllers:
         controller.start()
     agent.start()
     work = [controller.queue.run() for controller in controllers]
-    return [tasks.create_task(each) for each in [*work, events.sweep(view)]]
+    return [tasks.create_task(each) for each in [*work, events.sweep(view), proxy.keep_process()]]
 
 
 def _path(prepend: str | None) -> str:

@@ -11,6 +11,8 @@ import contextlib
 import signal
 from collections.abc import Callable
 
+import structlog
+
 from devcluster.controllers.view import Object, now
 from devcluster.kubelet import probes
 from devcluster.kubelet.backoff import LONGEST_PULL, Backoff
@@ -19,6 +21,8 @@ from devcluster.kubelet.images import ImageError
 from devcluster.kubelet.launch import Placed, image_folder, prepare
 from devcluster.kubelet.status import ContainerRecord
 from devcluster.kubelet.supervisor import Exit, Launch, Process
+
+_log = structlog.get_logger(__name__)
 
 
 class Runner:
@@ -117,11 +121,19 @@ class Runner:
         self._process, self._launch = process, launch
         self._running(launch)
         probing = asyncio.create_task(self._probe(process), name=f"probes {launch.ident}")
+        probing.add_done_callback(self._probing_ended)
         try:
             return await asyncio.shield(process.exited)
         finally:
-            probing.cancel()
             self._process = None
+            probing.cancel()
+            await asyncio.wait([probing])
+
+    def _probing_ended(self, probing: asyncio.Task[None]) -> None:
+        error = None if probing.cancelled() else probing.exception()
+        if error is not None:
+            _log.error("probe.failed", pod=self._placed.key, container=self.record.name, exc_info=error)
+            self._event("ProbeError", f"the probes cannot be run: {error!r}", warning=True)
 
     def _running(self, launch: Launch) -> None:
         record = self.record

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import shutil
+from typing import Any
 
 import structlog
 
@@ -54,10 +55,10 @@ class PodWorker:
 
     async def run(self) -> None:
         """Until the pod is deleted and all that it had is gone."""
+        self._changed()
+        life = asyncio.create_task(self._live(), name=f"pod {self._placed.key}")
+        ending = asyncio.create_task(self._ending.wait())
         try:
-            self._changed()
-            life = asyncio.create_task(self._live(), name=f"pod {self._placed.key}")
-            ending = asyncio.create_task(self._ending.wait())
             await asyncio.wait([life, ending], return_when=asyncio.FIRST_COMPLETED)
             if life.done():
                 life.result()  # a defect must show
@@ -65,6 +66,7 @@ class PodWorker:
             await self._shut_down()
             await life
         finally:
+            await _cancel(life, ending, *self._tasks.values())
             self._host.addresses.release(self._placed.ip)
         await asyncio.to_thread(shutil.rmtree, self._placed.folder, ignore_errors=True)
         self._host.view.delete("pods", self._placed.pod, grace=0)
@@ -144,6 +146,12 @@ class PodWorker:
         except ApiError as error:
             _log.warning("pod.status.refused", pod=self._placed.key, error=error.message)
             asyncio.get_running_loop().call_later(RETRY_STATUS, self._changed)
+
+
+async def _cancel(*tasks: asyncio.Task[Any]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)  # their errors were raised where they were awaited
 
 
 def _records(pod: Object) -> list[ContainerRecord]:

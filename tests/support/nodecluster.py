@@ -45,7 +45,7 @@ class NodeCluster:
     def __init__(self, state: Path) -> None:
         self.state = state
         self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, name="devcluster")
+        self._thread = threading.Thread(target=self._loop.run_forever, name="devcluster", daemon=True)
         self._stop: asyncio.Event | None = None
         self._ended: Future[None] | None = None
         self.api: Api
@@ -58,6 +58,7 @@ class NodeCluster:
 
     async def _run(self, up: Future[None]) -> None:
         self._stop = asyncio.Event()
+        self.state.mkdir(parents=True, exist_ok=True)
         store = Store(self.state / "store.db")
         try:
             self.api = Api(store)
