@@ -99,7 +99,7 @@ def _settle(state: State, asked: Asked) -> None:
 def _start(state: State, *, tied: bool) -> subprocess.Popen[bytes]:
     with state.log("supervisor").open("ab") as log:
         return subprocess.Popen(
-            [sys.executable, "-m", "devcluster.dev.supervisor", "--state", str(state.root)],
+            [sys.executable, "-P", "-m", "devcluster.dev.supervisor", "--state", str(state.root)],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,

@@ -43,7 +43,7 @@ def foundations(state: State, ports: Mapping[str, int], valkey: str) -> tuple[Pr
         *("--appendonly", "yes", "--appendfsync", "always", "--save", "", "--daemonize", "no"),
     )
     cluster = (
-        *(sys.executable, "-m", "devcluster", "--state", str(state.cluster)),
+        *(sys.executable, "-P", "-m", "devcluster", "--state", str(state.cluster)),
         *("--host", HOST, "--port", str(ports["devcluster"])),
     )
     return (

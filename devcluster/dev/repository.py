@@ -49,7 +49,7 @@ def set_hook(bare: Path, state: Path, *, on: bool) -> None:
     if not on:
         hook.unlink(missing_ok=True)
         return
-    command = shlex.join([sys.executable, "-m", "devcluster.dev.forge", "--state", str(state), "hook"])
+    command = shlex.join([sys.executable, "-P", "-m", "devcluster.dev.forge", "--state", str(state), "hook"])
     hook.parent.mkdir(exist_ok=True)
     hook.write_text(f"#!/bin/sh\n# tells the receiver of every push, as a forge would\nexec {command}\n")
     hook.chmod(0o755)

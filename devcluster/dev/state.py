@@ -75,7 +75,7 @@ class State:
 
     @property
     def cluster(self) -> Path:
-        return self.root / "devcluster"
+        return self.root / "cluster"
 
     @property
     def kubeconfig(self) -> Path:

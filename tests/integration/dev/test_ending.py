@@ -1,0 +1,91 @@
+"""However a system ends, nothing of it runs afterwards."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from devcluster.dev import control
+from devcluster.dev.processes import BIN
+from devcluster.dev.state import State, holder, read_json
+from devcluster.dev.system import Asked
+from tests.support.waiting import until
+
+
+@pytest.fixture
+def state(tmp_path: Path) -> State:
+    return State(tmp_path / "system")
+
+
+def up(state: State) -> list[int]:
+    """Brings it up; all its processes."""
+    control.up(state, Asked(), lambda _: None)
+    return process_ids(state)
+
+
+def process_ids(state: State) -> list[int]:
+    """Every process of the system, with the pods'."""
+    return [pid for pids in read_json(state.endpoints)["processes"].values() for pid in pids]
+
+
+def nothing_runs(pids: list[int]) -> bool:
+    return control.alive(pids) == []
+
+
+def test_down_ends_everything_and_another_up_keeps_addresses(state: State) -> None:
+    pids = up(state)
+    before = read_json(state.endpoints)
+
+    assert control.down(state)
+    assert nothing_runs(pids)
+    assert not state.endpoints.exists()
+    assert not control.down(state)
+
+    up(state)
+    after = read_json(state.endpoints)
+    control.down(state)
+    addresses = ("hooks", "entry", "redis", "metrics", "webhook_secret", "repository")
+    assert [after[one] for one in addresses] == [before[one] for one in addresses]
+
+
+def test_a_killed_supervisor_takes_everything_with_it(state: State) -> None:
+    pids = up(state)
+
+    os.kill(holder(state) or 0, signal.SIGKILL)
+
+    until(lambda: nothing_runs(pids), "everything has ended")
+
+
+def test_two_systems_live_side_by_side(state: State, tmp_path: Path) -> None:
+    other = State(tmp_path / "other")
+    try:
+        first, second = up(state), up(other)
+        entries = {read_json(one.endpoints)["entry"] for one in (state, other)}
+        assert len(entries) == 2
+        assert set(first).isdisjoint(second)
+    finally:
+        control.down(state)
+        control.down(other)
+
+
+def test_ctrl_c_ends_the_demo_and_leaves_no_process(tmp_path: Path) -> None:
+    demo = subprocess.Popen(
+        [str(BIN / "laneway"), "dev", "demo"],
+        env={**os.environ, "TMPDIR": str(tmp_path)},
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    state = State(until(lambda: next(tmp_path.glob("laneway-demo-*/system"), None)), "the demo's folder")
+    pids = until(lambda: state.endpoints.exists() and process_ids(state), "the system is up", 60)
+
+    os.killpg(demo.pid, signal.SIGINT)
+    told, _ = demo.communicate(timeout=60)
+
+    assert "Everything has ended" in told
+    assert nothing_runs(pids)
+    assert list(tmp_path.iterdir()) == []

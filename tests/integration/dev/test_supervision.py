@@ -1,0 +1,87 @@
+"""A system that is up stays up: what dies comes back, and lanes still open."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+from pathlib import Path
+
+import httpx
+import pytest
+
+from devcluster.dev import processes
+from devcluster.dev.repository import git
+from devcluster.dev.state import State, read_json
+from tests.support.waiting import until
+
+LANEWAY = str(processes.BIN / "laneway")
+KEPT = ("serve", "worker", "beat", "router", "valkey", "devcluster")
+
+
+def a_branch(system: State, clone: Path, name: str) -> None:
+    """Pushes a branch that changes payment."""
+    git(clone, "switch", "--quiet", "--create", name, "origin/main")
+    (clone / "payment" / "app.py").write_text((clone / "payment" / "app.py").read_text() + f"# {name}\n")
+    git(clone, "commit", "--quiet", "--all", "--message", name)
+    git(clone, "push", "--quiet", "origin", name)
+
+
+def the_lane_answers(system: State, name: str) -> bool:
+    entry = read_json(system.endpoints)["entry"]
+    try:
+        answer = httpx.get(entry, headers={"x-preview-lane": name}, timeout=5.0)
+    except httpx.TransportError:
+        return False
+    return answer.is_success and name in [hop["lane"] for hop in answer.json()["hops"]]
+
+
+@pytest.fixture(scope="module")
+def clone(system: State, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("work") / "shop"
+    git(system.root, "clone", "--quiet", read_json(system.endpoints)["repository"], str(folder))
+    return folder
+
+
+@pytest.mark.parametrize("name", KEPT)
+def test_a_killed_process_comes_back_and_a_delivery_still_makes_a_lane(
+    system: State, clone: Path, name: str
+) -> None:
+    (killed,) = read_json(system.endpoints)["processes"][name]
+
+    os.kill(killed, signal.SIGKILL)
+
+    def back() -> list[int] | None:
+        pids: list[int] = read_json(system.endpoints)["processes"][name]
+        return pids if pids and pids != [killed] else None
+
+    until(back, f"{name} runs again")
+    a_branch(system, clone, f"after-{name}")
+    until(lambda: the_lane_answers(system, f"after-{name}"), "the lane answers", seconds=60)
+
+
+def test_a_second_up_says_that_it_is_up(system: State) -> None:
+    before = read_json(system.endpoints)["processes"]["supervisor"]
+
+    done = subprocess.run(
+        [LANEWAY, "dev", "up", "--state", str(system.root)], check=True, capture_output=True, text=True
+    )
+
+    assert "already up" in done.stdout
+    assert read_json(system.endpoints)["processes"]["supervisor"] == before
+
+
+def test_status_names_every_process(system: State) -> None:
+    done = subprocess.run(
+        [LANEWAY, "dev", "status", "--state", str(system.root)], check=True, capture_output=True, text=True
+    )
+
+    assert [name for name in KEPT if name not in done.stdout] == []
+
+
+def test_env_leads_kubectl_to_this_system(system: State) -> None:
+    script = f'eval "$({LANEWAY} dev env --state {system.root})"; kubectl get namespace shop --output name'
+
+    done = subprocess.run(["bash", "-c", script], check=True, capture_output=True, text=True)
+
+    assert done.stdout.strip() == "namespace/shop"
