@@ -37,6 +37,10 @@ class Finding:
         return self.reading is not None and self.reading.serving
 
     @property
+    def absent(self) -> bool:
+        return self.reading is not None and not self.reading.there
+
+    @property
     def stuck(self) -> bool:
         return self.problem is not None or (self.reading is not None and self.reading.stuck)
 
@@ -112,10 +116,10 @@ def judge(findings: Sequence[Finding]) -> tuple[Phase, str, str]:
 
 def deployed(findings: Sequence[Finding]) -> tuple[bool, str, str]:
     """Whether every wanted object is in the cluster, with reason and message."""
-    problems = [one for one in findings if one.problem is not None]
-    if not problems:
+    missing = [one for one in findings if one.problem is not None or one.absent]
+    if not missing:
         return True, "Applied", "every object that the lane needs is in the cluster"
-    return False, problems[0].state, "; ".join(one.detail for one in problems)
+    return False, missing[0].state, "; ".join(one.detail for one in missing)
 
 
 def summary(findings: Sequence[Finding]) -> str:

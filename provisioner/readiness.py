@@ -70,6 +70,7 @@ class Reading:
     serving: bool = False
     stuck: bool = False
     until: datetime | None = None
+    there: bool = True  # the workload is in the cluster
 
 
 @dataclass(frozen=True)
@@ -95,7 +96,7 @@ def read(workload: Json | None, pods: Sequence[Json], clock: Clock) -> Reading:
     """The state of one copy. `workload` is None when it is not there; `pods` are the copy's, or empty when
     they were not read."""
     if workload is None:
-        return Reading(State.PROGRESSING, "waiting for its workload to be made")
+        return Reading(State.PROGRESSING, "waiting for its workload to be made", there=False)
     serving = bool((workload.get("status") or {}).get("readyReplicas"))
     found = _settled(workload) or _of_pods(_newest(pods), clock) or _of_workload(workload, clock)
     return replace(found, serving=serving)
@@ -104,7 +105,7 @@ def read(workload: Json | None, pods: Sequence[Json], clock: Clock) -> Reading:
 def _settled(workload: Json) -> Reading | None:
     """What the workload says by itself, without a look at its pods."""
     if "deletionTimestamp" in workload["metadata"]:
-        return Reading(State.PROGRESSING, "its earlier workload is being deleted")
+        return Reading(State.PROGRESSING, "its earlier workload is being deleted", there=False)
     if not _is_observed(workload):
         return Reading(State.PROGRESSING, "applied; the cluster has not acted on it yet")
     return Reading(State.READY, "") if is_ready(workload) else None

@@ -173,6 +173,14 @@ def test_a_refused_service_degrades_the_lane_and_the_others_go_on() -> None:
     assert events(found) == ["Opened", "Applied", "Degraded"]
 
 
+def test_a_copy_that_has_to_be_made_again_is_not_deployed() -> None:
+    found = status.compute(
+        b.chain(), ready_lane(), [b.verdict()], [b.wanted()], plan.Plan(), b.snapshot(), b.NOW
+    )
+    assert (found["phase"], found["services"][0]["route"]) == ("Deploying", "baseline")
+    assert condition(found, "Deployed")["status"] == "False"
+
+
 def test_a_copy_that_stays_after_its_baseline_vanished_still_answers() -> None:
     owned = b.applied(first_plan(), **b.rolled_out())
     snapshot = b.snapshot("orders", owned=owned)
