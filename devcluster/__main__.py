@@ -18,6 +18,7 @@ import orjson
 import uvicorn
 import uvloop
 
+from devcluster import addresses
 from devcluster.api import Api
 from devcluster.apiserver import ApiServer
 from devcluster.store import Store
@@ -56,12 +57,15 @@ def _settings() -> Settings:
 
 async def serve(settings: Settings) -> None:
     """Serve until SIGTERM or SIGINT."""
+    network, claim = addresses.claim(str(settings.state))
     store = Store(settings.state / "store.sqlite")
     try:
-        api = Api(store)
+        api = Api(store, service_network=network)
         listener = _listen(settings)
         server = Server(
-            uvicorn.Config(ApiServer(api), log_level="warning", access_log=False, lifespan="off", backlog=1024)
+            uvicorn.Config(
+                ApiServer(api), log_level="warning", access_log=False, lifespan="off", backlog=1024
+            )
         )
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, server.stop, store)
@@ -71,6 +75,7 @@ async def serve(settings: Settings) -> None:
         await store.durable()
     finally:
         store.close()
+        claim.close()
 
 
 class Server(uvicorn.Server):

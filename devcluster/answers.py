@@ -59,9 +59,7 @@ def form(accept: str) -> str:
 class Presenter:
     """Puts records of one resource into the form and the API version that one client asked for."""
 
-    def __init__(
-        self, resource: Resource, call: Call, accept: str, columns: tables.Columns | None = None
-    ) -> None:
+    def __init__(self, resource: Resource, call: Call, accept: str, columns: tables.Columns) -> None:
         self.resource = resource
         self.form = form(accept)
         self._version = group_version(resource.group, call.version)
@@ -126,8 +124,7 @@ class Presenter:
         show: Callable[[Object], Any] = {"Object": lambda o: o, "None": lambda o: None}.get(
             self._include, _partial
         )
-        columns = self._columns or tables.columns(self.resource.name)
-        return tables.render(columns, [record.obj for record in records], show, revision)
+        return tables.render(self._columns, [record.obj for record in records], show, revision)
 
 
 def _partial(obj: Object) -> Object:

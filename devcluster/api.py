@@ -10,15 +10,20 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
-from devcluster import patch, selectors
+from devcluster import selectors
+from devcluster.addresses import Services
+from devcluster.admission import Completer
+from devcluster.definitions import Definitions
 from devcluster.deletion import Deleter, Deletion
 from devcluster.errors import ApiError as ApiError
 from devcluster.garbage import Collector
 from devcluster.history import ADDED, DELETED, MODIFIED, Change, Subscription
+from devcluster.namespaces import Namespaces
 from devcluster.resources import Resources
 from devcluster.store import Object, Record, Store
 from devcluster.writes import Options, Target, Writer
 
+List = list  # `Api.list` hides the builtin inside the class
 LogSource = Callable[[Object, str, dict[str, str]], AsyncIterator[bytes]]
 
 
@@ -29,12 +34,16 @@ class Api:
     "lanes.laneway.dev". `namespace` is "" for what is cluster-scoped, and for "all namespaces" in list and watch.
     """
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, *, service_network: str = "127.96.0.0/16") -> None:
         self.store = store
         self.resources = Resources()
-        self.writer = Writer(store, self.resources)
+        completer = Completer(self.resources)
+        self.writer = Writer(store, self.resources, completer)
         self.deleter = Deleter(store)
         self.collector = Collector(store, self.resources, self.deleter)
+        completer.hooks["services"] = Services(store, service_network)
+        completer.hooks["customresourcedefinitions.apiextensions.k8s.io"] = Definitions(self.resources, store)
+        completer.hooks["namespaces"] = Namespaces(self.writer)
         self.log_source: LogSource | None = None
         for name in ("default", "kube-system", "kube-public", "kube-node-lease"):
             if not store.get(("namespaces", "", name)):
@@ -47,12 +56,12 @@ class Api:
     def get(self, resource: str, namespace: str, name: str) -> Object:
         return self.writer.current(self.target(resource, namespace, name)).copy()
 
-    def list(self, resource: str, namespace: str = "", *, labels: str = "", fields: str = "") -> list[Object]:
+    def list(self, resource: str, namespace: str = "", *, labels: str = "", fields: str = "") -> List[Object]:
         return [record.obj for record in self.records(resource, namespace, labels=labels, fields=fields)]
 
     def records(
         self, resource: str, namespace: str = "", *, labels: str = "", fields: str = ""
-    ) -> list[Record]:
+    ) -> List[Record]:
         self.resources.get(resource)
         accepts = _filter(labels, fields, resource)
         return [record for record in self.store.select(resource, namespace) if accepts(record)]
@@ -88,12 +97,7 @@ class Api:
     ) -> Object:
         """Patch an object; `kind` is "merge", "strategic", "json" or "apply" (which creates what is absent)."""
         target = self.target(resource, namespace, name, subresource)
-        return self.patched(target, body, kind, Options(manager, force=force)).copy()
-
-    def patched(self, target: Target, body: Any, kind: str, options: Options) -> Record:
-        current = self.writer.current(target)
-        new = patch.json_patch(current.copy(), body) if kind == "json" else patch.merge(current.copy(), body)
-        return self.writer.change(target, current, new, options)
+        return self.writer.patch(target, body, kind, Options(manager, force=force)).copy()
 
     def delete(
         self,
@@ -142,7 +146,7 @@ class Watch:
         self,
         store: Store,
         subscription: Subscription,
-        first: list[Record],
+        first: List[Record],
         namespace: str,
         accepts: Callable[[Record], bool],
     ) -> None:
@@ -162,7 +166,7 @@ class Watch:
         kind, record = await self.record()
         return kind, record.obj
 
-    def initial(self) -> list[Record]:
+    def initial(self) -> List[Record]:
         """What was there when the watch began and has not been taken yet; it is not repeated."""
         first, self._first = self._first[::-1], []
         return first

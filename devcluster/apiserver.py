@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from typing import Any
 
 from starlette.requests import Request as HttpRequest
 from starlette.responses import Response
@@ -17,6 +16,7 @@ from devcluster import discovery, errors, requests, reviews, verbs, watching
 from devcluster.answers import Answer, answer, refusal
 from devcluster.api import Api
 from devcluster.errors import ApiError
+from devcluster.openapi import Documents
 from devcluster.paging import Pages
 from devcluster.requests import Call
 
@@ -30,6 +30,7 @@ class ApiServer:
     def __init__(self, api: Api) -> None:
         self.api = api
         self.pages = Pages()
+        self.documents = Documents(api.resources)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         http = HttpRequest(scope, receive)
@@ -47,6 +48,8 @@ class ApiServer:
         if path.startswith(HEALTH):
             return Answer(200, b"ok", "text/plain; charset=utf-8")
         if found := discovery.serve(self.api.resources, path, http.headers.get("accept", "")):
+            return found
+        if found := self.documents.serve(path):
             return found
         call = requests.read(http.method, path, dict(http.query_params))
         if call is None:
@@ -91,10 +94,9 @@ async def _stream(lines: AsyncIterator[bytes], receive: Receive, send: Send) -> 
     await asyncio.wait({sending, gone}, return_when=asyncio.FIRST_COMPLETED)
     for task in (sending, gone):
         task.cancel()
-    results: list[Any] = await asyncio.gather(sending, gone, return_exceptions=True)
-    for result in results:
-        if isinstance(result, Exception):
-            raise result
+    await asyncio.wait({sending, gone})
+    if not sending.cancelled() and (error := sending.exception()):
+        raise error
 
 
 async def _send_lines(lines: AsyncIterator[bytes], send: Send) -> None:

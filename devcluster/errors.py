@@ -151,3 +151,11 @@ def _shown(value: Any) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     return str(value)
+
+
+def ending_namespace(resource: str, name: str, namespace: str) -> ApiError:
+    """403 for something new in a namespace that is being deleted."""
+    why = f"unable to create new content in namespace {namespace} because it is being terminated"
+    message = f"namespace {namespace} is being terminated"
+    cause = Cause("metadata.namespace", "NamespaceTerminating", message)
+    return forbidden(resource, name, why, [cause])

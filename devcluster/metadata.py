@@ -36,7 +36,7 @@ def now() -> str:
 
 def name_object(resource: Resource, namespace: str, obj: Object) -> Object:
     """Give a new object its metadata: name (generated if asked for), namespace, uid and time of creation."""
-    meta: Object = obj.get("metadata") if isinstance(obj.get("metadata"), dict) else {}
+    meta: Object = obj["metadata"]
     _place(resource, namespace, meta)
     if not meta.get("name") and meta.get("generateName"):
         suffix = "".join(secrets.choice(SUFFIX_ALPHABET) for _ in range(5))

@@ -9,7 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from devcluster import errors
+from devcluster import errors, schema, tables
+from devcluster.schema import Node
+from devcluster.tables import Columns
 
 
 @dataclass(frozen=True)
@@ -123,7 +125,9 @@ class Resources:
 
     def __init__(self) -> None:
         self._by_name: dict[str, Resource] = {resource.name: resource for resource in BUILTIN}
-        self.generation = 0
+        self.generation = 0  # moves whenever a custom resource comes, changes or goes
+        self._types: dict[str, Node] = {}
+        self._columns: dict[tuple[str, str], Columns] = {}
 
     def get(self, name: str) -> Resource:
         """The resource of a qualified name; ApiError 404 when it is not served."""
@@ -143,9 +147,22 @@ class Resources:
         group = api_version.rpartition("/")[0]
         return next((r for r in self._by_name.values() if r.kind == kind and r.group == group), None)
 
-    def add(self, resource: Resource) -> None:
+    def type_of(self, resource: Resource) -> Node:
+        """The type of a resource's objects, in the version that is stored."""
+        if resource.custom:
+            return self._types[resource.name]
+        return schema.builtin(resource.api_version, resource.kind)
+
+    def columns(self, resource: Resource, version: str) -> Columns:
+        """The columns of a resource's table."""
+        return self._columns.get((resource.name, version)) or tables.columns(resource.name)
+
+    def add(self, resource: Resource, type_: Node, columns: dict[str, Columns]) -> None:
+        """Serve a custom resource; `columns` are those of each version."""
         self._by_name[resource.name] = resource
+        self._types[resource.name] = type_
         self.generation += 1
+        self._columns |= {(resource.name, version): found for version, found in columns.items()}
 
     def remove(self, name: str) -> None:
         self._by_name.pop(name, None)

@@ -75,12 +75,31 @@ def _expression(term: dict[str, Any], found: dict[str, str]) -> bool:
 # What may be selected by field, beyond metadata.name and metadata.namespace.
 _FIELDS: dict[str, frozenset[str]] = {
     "pods": frozenset(
-        "spec.nodeName spec.restartPolicy spec.schedulerName spec.serviceAccountName spec.hostNetwork status.phase status.podIP "
-        "status.nominatedNodeName".split()
+        [
+            "spec.nodeName",
+            "spec.restartPolicy",
+            "spec.schedulerName",
+            "spec.serviceAccountName",
+            "spec.hostNetwork",
+            "status.phase",
+            "status.podIP",
+            "status.nominatedNodeName",
+        ]
     ),
     "events": frozenset(
-        "involvedObject.kind involvedObject.namespace involvedObject.name involvedObject.uid involvedObject.apiVersion "
-        "involvedObject.resourceVersion involvedObject.fieldPath reason reportingComponent source type".split()
+        [
+            "involvedObject.kind",
+            "involvedObject.namespace",
+            "involvedObject.name",
+            "involvedObject.uid",
+            "involvedObject.apiVersion",
+            "involvedObject.resourceVersion",
+            "involvedObject.fieldPath",
+            "reason",
+            "reportingComponent",
+            "source",
+            "type",
+        ]
     ),
     "namespaces": frozenset({"status.phase"}),
     "secrets": frozenset({"type"}),

@@ -33,7 +33,9 @@ class Request:
         resource = api.resources.find(call.group, call.version, call.plural)
         namespace = call.namespace if resource.namespaced else ""
         self.target = Target(resource, namespace, call.name, call.subresource, call.version)
-        self.presenter = Presenter(resource, call, headers.get("accept", ""))
+        self.presenter = Presenter(
+            resource, call, headers.get("accept", ""), api.resources.columns(resource, call.version)
+        )
 
     def options(self) -> Options:
         query = self.call.query
@@ -118,7 +120,7 @@ def patch(request: Request) -> Answer:
             200,
             orjson.dumps(subresources.patch_scale(request.api.writer, request.target, body, kind, options)),
         )
-    record = request.api.patched(request.target, body, kind, options)
+    record = request.api.writer.patch(request.target, body, kind, options)
     return Answer(200 if existed else 201, request.presenter.one(record), warnings=options.warnings)
 
 

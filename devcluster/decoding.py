@@ -1,0 +1,104 @@
+"""From JSON to an object of its kind: unknown fields taken out and told, values of the wrong type refused."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from devcluster.errors import bad_request
+from devcluster.schema import Node
+
+Object = dict[str, Any]
+
+
+@dataclass
+class Findings:
+    """What was found in one object: paths of unknown fields, and (path, wanted, found) of wrong types."""
+
+    unknown: list[str] = field(default_factory=list)
+    wrong: list[tuple[str, str, str]] = field(default_factory=list)
+
+
+def prune(value: Any, node: Node, path: str, findings: Findings) -> Any:
+    """A copy of `value` with only the fields that its type knows, and without nulls where null means absent."""
+    if isinstance(value, dict):
+        return _prune_object(value, node, path, findings)
+    if isinstance(value, list):
+        return _prune_list(value, node, path, findings)
+    if node.types and value is not None and not _fits(value, node.types):
+        findings.wrong.append((path, _wanted(node), json_type(value)))
+    return value
+
+
+def _prune_object(value: Object, node: Node, path: str, findings: Findings) -> Any:
+    if node.types and "object" not in node.types:
+        findings.wrong.append((path, _wanted(node), "object"))
+        return value
+    kept: Object = {}
+    for name, child in value.items():
+        type_ = node.child(name)
+        if type_ is not None:
+            if child is not None or type_.nullable:
+                kept[name] = prune(child, type_, f"{path}.{name}" if path else name, findings)
+        elif node.preserve or not (node.types or node.properties):
+            kept[name] = child
+        else:
+            findings.unknown.append(f"{path}.{name}" if path else name)
+    return kept
+
+
+def _prune_list(value: list[Any], node: Node, path: str, findings: Findings) -> Any:
+    if node.types and "array" not in node.types:
+        findings.wrong.append((path, _wanted(node), "array"))
+        return value
+    if node.items is None:
+        return value
+    items = node.items
+    return [prune(child, items, f"{path}[{index}]", findings) for index, child in enumerate(value)]
+
+
+def _wanted(node: Node) -> str:
+    return " or ".join(node.types)
+
+
+def json_type(value: Any) -> str:
+    """The JSON type of a value, in a schema's words."""
+    match value:
+        case bool():
+            return "boolean"
+        case int():
+            return "integer"
+        case float():
+            return "number"
+        case str():
+            return "string"
+        case dict():
+            return "object"
+        case list():
+            return "array"
+    return "null"
+
+
+def _fits(value: Any, types: tuple[str, ...]) -> bool:
+    found = json_type(value)
+    if found in types or (found == "integer" and "number" in types):
+        return True
+    return found == "number" and "integer" in types and float(value).is_integer()
+
+
+def strictly(findings: Findings, validation: str, kind: str, version: str, warnings: list[str]) -> None:
+    """Treat unknown fields as fieldValidation says: ApiError 400 (Strict), warnings (Warn), silence (Ignore)."""
+    words = [f'unknown field "{path}"' for path in findings.unknown]
+    if not words or validation == "Ignore":
+        return
+    if validation == "Strict":
+        detail = f"strict decoding error: {', '.join(words)}"
+        raise bad_request(f'{kind} in version "{version}" cannot be handled as a {kind}: {detail}')
+    warnings += words
+
+
+def refuse_wrong_types(findings: Findings, kind: str, version: str) -> None:
+    """ApiError 400 for a built-in kind with a value of the wrong type, as its decoder would refuse it."""
+    for path, wanted, found in findings.wrong:
+        detail = f"json: cannot unmarshal {found} into Go struct field {kind}.{path} of type {wanted}"
+        raise bad_request(f'{kind} in version "{version}" cannot be handled as a {kind}: {detail}')
