@@ -1,0 +1,159 @@
+"""Attaching a running chain and detaching it, on an embedded cluster, under load."""
+
+from __future__ import annotations
+
+import collections
+import sys
+import threading
+
+import pytest
+
+from provisioner import labels
+from provisioner.errors import ForeignObjectError, TemporaryError
+from provisioner.routing.router import attach as attaching
+from provisioner.routing.router import attachment
+from provisioner.routing.router.attach import Work
+from provisioner.routing.router.deployment import RouterSettings
+from tests.support.devcluster import devcluster
+from tests.support.routing import NAMESPACE, Router, chain, free_port, get, lane, wait_until
+
+APPLICATION = """
+import asyncio, json, os, sys
+async def serve(reader, writer):
+    try:
+        while True:
+            await reader.readuntil(b"\\r\\n\\r\\n")
+            body = json.dumps({"name": os.environ["NAME"]}).encode()
+            writer.write(b"HTTP/1.1 200 OK\\r\\ncontent-length: %d\\r\\n\\r\\n%s" % (len(body), body))
+            await writer.drain()
+    except (asyncio.IncompleteReadError, ConnectionError):
+        writer.close()
+async def main():
+    server = await asyncio.start_server(serve, os.environ["POD_IP"], 8080)
+    await server.serve_forever()
+asyncio.run(main())
+"""
+
+
+def workload(name: str, marks: dict[str, str], answer: str):
+    container = {
+        "name": "app",
+        "image": "host",
+        "command": [sys.executable, "-c", APPLICATION],
+        "env": [
+            {"name": "POD_IP", "valueFrom": {"fieldRef": {"fieldPath": "status.podIP"}}},
+            {"name": "NAME", "value": answer},
+        ],
+        "readinessProbe": {"tcpSocket": {"port": 8080}, "periodSeconds": 1},
+    }
+    template = {"metadata": {"labels": marks}, "spec": {"containers": [container]}}
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": name, "namespace": NAMESPACE},
+        "spec": {"replicas": 1, "selector": {"matchLabels": marks}, "template": template},
+    }
+
+
+def service(name: str, selector: dict[str, str], marks: dict[str, str] | None = None, **spec):
+    return {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {"name": name, "namespace": NAMESPACE, "labels": marks or {}},
+        "spec": {"selector": selector, "ports": [{"name": "http", "port": 8080, "targetPort": 8080}], **spec},
+    }
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory):
+    """A cluster with one service, payment, that answers; and a discovery server."""
+    with devcluster(tmp_path_factory.mktemp("cluster")) as found:
+        found.cluster.apply(
+            {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}}, force=True
+        )
+        found.cluster.create(workload("payment", {"app": "payment"}, "baseline"))
+        found.cluster.create(service("payment", {"app": "payment"}))
+        wait_until(lambda: answers(found.cluster) == "baseline", 20, "the baseline's first answer")
+        router = Router(found.cluster, chain())
+        yield found.cluster, work(found.cluster, router.port)
+        router.stop()
+
+
+def work(cluster, port, **options):
+    return Work(cluster, RouterSettings("host", 1, f"127.0.0.1:{port}"), 30.0, **options)
+
+
+def answers(cluster, headers=None):
+    """Who answers at payment's own address; empty when nobody does."""
+    spec = cluster.get("Service", "payment", NAMESPACE)["spec"]
+    try:
+        status, _, body = get(spec["clusterIP"], spec["ports"][0]["port"], headers=headers)
+    except OSError:
+        return ""
+    return body.decode().split('"')[3] if status == 200 else f"{status}"
+
+
+def test_attach_and_detach_harm_no_request_and_leave_nothing(running):
+    cluster, work = running
+    before = cluster.get("Service", "payment", NAMESPACE)
+    seen, stop = collections.Counter(), threading.Event()
+
+    def ask():
+        while not stop.wait(0.005):
+            seen[answers(cluster)] += 1
+
+    asking = threading.Thread(target=ask)
+    asking.start()
+    steps = [str(step) for step in attaching.attach(chain(), work)]
+    assert len(steps) == 4, steps
+    assert list(attaching.attach(chain(), work)) == [], "attaching again writes nothing"
+
+    cluster.apply(lane("pr-4"), force=True)
+    marks = labels.of_copy("shop", "pr-4", "payment")
+    cluster.create(workload("payment--pr-4", marks, "pr-4"))
+    cluster.create(service("payment--pr-4", marks, marks, clusterIP="None"))
+    wait_until(lambda: answers(cluster, {"x-preview-lane": "pr-4"}) == "pr-4", 20, "the lane's first answer")
+
+    list(attaching.detach(chain(), work))
+    assert list(attaching.detach(chain(), work)) == [], "detaching again writes nothing"
+    stop.set()
+    asking.join()
+    assert set(seen) == {"baseline"}, seen
+    assert seen["baseline"] > 50
+    after = cluster.get("Service", "payment", NAMESPACE)
+    assert attachment.canonical(facts(after)) == attachment.canonical(facts(before))
+    assert cluster.list("Deployment", NAMESPACE, labels.ROLE) == []
+    assert cluster.list("Service", NAMESPACE, labels.ROLE) == []
+
+
+def facts(obj):
+    return [obj["spec"], obj["metadata"].get("labels"), obj["metadata"].get("annotations")]
+
+
+def test_a_dry_run_says_each_step_and_writes_nothing(running):
+    cluster, _ = running
+    before = cluster.get("Service", "payment", NAMESPACE)
+    steps = [str(step) for step in attaching.attach(chain(), work(cluster, free_port(), dry=True))]
+    assert any("switch Service shop/payment: selector" in step and "8080 -> 10001" in step for step in steps)
+    assert any("create Deployment shop/laneway-router-shop" in step for step in steps)
+    assert cluster.get("Service", "payment", NAMESPACE) == before
+    assert cluster.list("Service", NAMESPACE, labels.ROLE) == []
+
+
+def test_somebody_elses_object_is_left_alone(running):
+    cluster, work = running
+    cluster.create(service("payment-baseline", {"app": "other"}))
+    with pytest.raises(ForeignObjectError, match="Service shop/payment-baseline"):
+        list(attaching.attach(chain(), work))
+    cluster.delete("Service", "payment-baseline", NAMESPACE)
+    list(attaching.detach(chain(), work))
+
+
+def test_without_discovery_services_stay_as_they_are(running):
+    cluster, _ = running
+    alone = Work(cluster, RouterSettings("host", 1, f"127.0.0.1:{free_port()}"), 2.0)
+    with pytest.raises(TemporaryError, match="0 of 1 pods ready"):
+        list(attaching.attach(chain(), alone))
+    assert not attachment.is_attached(cluster.get("Service", "payment", NAMESPACE))
+    assert answers(cluster) == "baseline"
+    list(attaching.detach(chain(), alone.__class__(cluster, alone.settings, 30.0)))
