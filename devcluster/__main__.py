@@ -20,7 +20,6 @@ import uvloop
 
 from devcluster import addresses
 from devcluster.api import Api
-from devcluster.apiserver import ApiServer
 from devcluster.store import Store
 
 
@@ -63,9 +62,7 @@ async def serve(settings: Settings) -> None:
         api = Api(store, service_network=network)
         listener = _listen(settings)
         server = Server(
-            uvicorn.Config(
-                ApiServer(api), log_level="warning", access_log=False, lifespan="off", backlog=1024
-            )
+            uvicorn.Config(Front(api), http=Protocol, log_level="warning", access_log=False, lifespan="off")
         )
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, server.stop, store)

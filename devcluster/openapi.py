@@ -11,7 +11,7 @@ import orjson
 from devcluster import schema
 from devcluster.answers import Answer
 from devcluster.errors import no_such_path
-from devcluster.resources import Resource, Resources, group_version
+from devcluster.resources import Resource, Resources
 
 Object = dict[str, Any]
 
@@ -20,7 +20,12 @@ REFERENCE = "#/components/schemas/"
 META = "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta"
 PARAMETERS = [
     {"name": name, "in": "query", "schema": {"type": kind}}
-    for name, kind in (("dryRun", "string"), ("fieldManager", "string"), ("fieldValidation", "string"), ("force", "boolean"))
+    for name, kind in (
+        ("dryRun", "string"),
+        ("fieldManager", "string"),
+        ("fieldValidation", "string"),
+        ("force", "boolean"),
+    )
 ]
 
 
@@ -84,7 +89,11 @@ class Documents:
         written = self.resources.type_of(resource).raw
         properties = {**(written.get("properties") or {}), "metadata": {"$ref": REFERENCE + META}}
         properties |= {"apiVersion": {"type": "string"}, "kind": {"type": "string"}}
-        return {**written, "properties": properties, "x-kubernetes-group-version-kind": [_kind(resource, version)]}
+        return {
+            **written,
+            "properties": properties,
+            "x-kubernetes-group-version-kind": [_kind(resource, version)],
+        }
 
 
 def _path(group: str, version: str) -> str:
@@ -99,7 +108,9 @@ def _paths(resource: Resource, version: str, name: str) -> Object:
     """One path and its operations: kubectl looks here for what a patch understands."""
     middle = "namespaces/{namespace}/" if resource.namespaced else ""
     path = f"/{_path(resource.group, version)}/{middle}{resource.plural}/{{name}}"
-    response = {"200": {"description": "OK", "content": {"application/json": {"schema": {"$ref": REFERENCE + name}}}}}
+    response = {
+        "200": {"description": "OK", "content": {"application/json": {"schema": {"$ref": REFERENCE + name}}}}
+    }
     operation = {"responses": response, "x-kubernetes-group-version-kind": _kind(resource, version)}
     reading = {**operation, "x-kubernetes-action": "get", "parameters": []}
     patching = {**operation, "x-kubernetes-action": "patch", "parameters": PARAMETERS}
