@@ -20,6 +20,8 @@ import uvloop
 
 from devcluster import addresses
 from devcluster.api import Api
+from devcluster.connections import Protocol
+from devcluster.front import Front
 from devcluster.store import Store
 
 
