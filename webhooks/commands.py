@@ -20,11 +20,8 @@ def serve(
     ] = None,
 ) -> None:
     """Receive the forge's webhooks: POST /hooks/github. Settings come from LANEWAY_* variables."""
-    from provisioner import chains, logs, settings
+    from provisioner import logs, settings
     from webhooks import server
 
     logs.configure("serve")
-    found = settings.load()
-    server.check_secrets(found)
-    chains.load(found.chains)
-    server.run(found, workers, port_file)
+    server.run(settings.load(), workers, port_file)

@@ -6,13 +6,30 @@ import os
 import socket
 import tempfile
 from pathlib import Path
+from typing import Any
 
+import uvicorn
+from starlette.applications import Starlette
+from uvicorn.supervisors import Multiprocess
+
+from provisioner import chains, logs
 from provisioner.errors import ConfigError
-from provisioner.settings import Settings
+from provisioner.settings import Settings, load
 from webhooks.forges import FORGES
+from workers import queue
+from workers.chainbook import ChainBook
 
 SHORTEST_SECRET = 16  # characters
 DRAIN_SECONDS = 5  # how long running requests may take when the process is told to end
+
+_OPTIONS: dict[str, Any] = {
+    "loop": "uvloop",
+    "http": "httptools",
+    "log_config": None,
+    "access_log": False,
+    "server_header": False,
+    "timeout_graceful_shutdown": DRAIN_SECONDS,
+}
 
 
 def check_secrets(settings: Settings) -> None:
@@ -35,20 +52,39 @@ def check_secrets(settings: Settings) -> None:
 def run(settings: Settings, processes: int, port_file: Path | None) -> None:
     """Serves until SIGTERM or SIGINT, then answers what it has begun.
 
-    `port_file` gets the port, which is of use with LANEWAY_HOOKS_PORT=0.
+    `port_file` gets the port, which is of use with LANEWAY_HOOKS_PORT=0. Raises ConfigError, before anything
+    is served, for wrong settings and chain files.
     """
-    listener = listen(settings)
-    if port_file:
-        port_file.write_text(f"{listener.getsockname()[1]}\n")
-    if processes == 1:
-        _serve(listener, processes)
+    check_secrets(settings)
+    chains.load(settings.chains)
+    if processes > 1:
+        _serve_together(settings, processes, port_file)
         return
+    app = application()
+    listener = _listen(settings, port_file)
+    uvicorn.Server(uvicorn.Config(app, **_OPTIONS)).run(sockets=[listener])
+
+
+def application() -> Starlette:
+    """The application of one process, from its environment."""
+    from webhooks.app import Receiver, build  # its metrics look at the environment when they are made
+
+    logs.configure("serve")
+    settings = load()
+    book = ChainBook(settings.chains, chains.load)
+    return build(Receiver(settings, book, queue.Queue(queue.connect(settings.redis_url))))
+
+
+def _serve_together(settings: Settings, processes: int, port_file: Path | None) -> None:
+    """Several processes accept on one socket; their metrics meet in a folder."""
+    listener = _listen(settings, port_file)
+    config = uvicorn.Config("webhooks.server:application", factory=True, workers=processes, **_OPTIONS)
     with tempfile.TemporaryDirectory(prefix="laneway-metrics-") as shared:
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = shared
-        _serve(listener, processes)
+        Multiprocess(config, sockets=[listener]).run()
 
 
-def listen(settings: Settings) -> socket.socket:
+def _listen(settings: Settings, port_file: Path | None) -> socket.socket:
     """The listening socket; ConfigError when the address cannot be had."""
     family = socket.AF_INET6 if ":" in settings.hooks_host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
@@ -60,43 +96,6 @@ def listen(settings: Settings) -> socket.socket:
         listener.close()
         where = f"LANEWAY_HOOKS_HOST, LANEWAY_HOOKS_PORT: {settings.hooks_host}:{settings.hooks_port}"
         raise ConfigError(f"cannot listen: {error.strerror}", where=where) from error
-    listener.set_inheritable(True)
+    if port_file:
+        port_file.write_text(f"{listener.getsockname()[1]}\n")
     return listener
-
-
-def _serve(listener: socket.socket, processes: int) -> None:
-    import uvicorn
-    from uvicorn.supervisors import Multiprocess
-
-    config = uvicorn.Config(
-        "webhooks.server:application",
-        factory=True,
-        loop="uvloop",
-        http="httptools",
-        workers=processes,
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        timeout_graceful_shutdown=DRAIN_SECONDS,
-    )
-    if processes == 1:
-        uvicorn.Server(config).run(sockets=[listener])
-    else:
-        Multiprocess(config, sockets=[listener]).run()
-
-
-def application() -> object:
-    """The application of one process, from its environment."""
-    from provisioner import chains, logs
-    from provisioner.settings import load
-    from webhooks.app import Receiver, build
-    from workers import queue
-    from workers.chainbook import ChainBook
-
-    logs.configure("serve")
-    settings = load()
-    return build(
-        Receiver(
-            settings, ChainBook(settings.chains, chains.load), queue.Queue(queue.connect(settings.redis_url))
-        )
-    )

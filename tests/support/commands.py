@@ -9,6 +9,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+import httpx
+
 from tests.support.waiting import until
 
 LANEWAY = (str(Path(sys.executable).parent / "laneway"),)
@@ -53,7 +55,9 @@ def serving(settings: Mapping[str, str], folder: Path, *options: str) -> Iterato
     with process(command, chosen, log) as running:
         until(lambda: _written(port_file) or running.poll() is not None, "laneway serve listens")
         assert running.poll() is None, log.read_text()
-        yield f"http://127.0.0.1:{port_file.read_text().strip()}"
+        base = f"http://127.0.0.1:{port_file.read_text().strip()}"
+        httpx.get(f"{base}/livez", timeout=20).raise_for_status()
+        yield base
 
 
 def _written(file: Path) -> bool:

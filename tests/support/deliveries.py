@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 PAYLOADS = Path(__file__).parents[1] / "data" / "github"
-SECRET = "a secret of the tests, long enough"
+SECRET = "a secret of the tests that is long enough"
 
 
 def payload(name: str, **changes: Any) -> dict[str, Any]:

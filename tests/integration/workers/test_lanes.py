@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -82,7 +83,7 @@ def test_twenty_quick_events_cost_few_runs_and_two_never_overlap(
     found = runs(client)
     assert len(calls(client, "record")) == 20
     assert 1 <= len(found) <= 4
-    assert all(one.end <= two.begin for one, two in zip(found, found[1:], strict=False))
+    assert all(one.end <= two.begin for one, two in pairwise(found))
 
 
 def test_an_event_during_a_run_is_seen_by_one_more(
