@@ -6,16 +6,20 @@ import asyncio
 import contextlib
 import os
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 from devcluster.api import Api
 from devcluster.controllers import events
+from devcluster.controllers.claims import Claims
+from devcluster.controllers.daemonset import DaemonSets
 from devcluster.controllers.deployment import Deployments
 from devcluster.controllers.endpointslice import EndpointSlices
 from devcluster.controllers.events import Recorder
+from devcluster.controllers.job import Jobs
 from devcluster.controllers.replicaset import ReplicaSets
 from devcluster.controllers.scheduler import Scheduler
+from devcluster.controllers.statefulset import StatefulSets
 from devcluster.controllers.view import View
 from devcluster.controllers.workqueue import Controller
 from devcluster.kubelet.addresses import claim_range
@@ -24,6 +28,16 @@ from devcluster.kubelet.host import NODE_NAME, Host
 from devcluster.kubelet.images import ImageStore
 from devcluster.kubelet.services import ServiceProxy
 from devcluster.kubelet.supervisor import supervise
+
+CONTROLLERS: tuple[Callable[[View], Controller], ...] = (
+    Deployments,
+    ReplicaSets,
+    StatefulSets,
+    DaemonSets,
+    Jobs,
+    Claims,
+    EndpointSlices,
+)
 
 _agents: list[Agent] = []  # of the running nodes, for `processes`
 
@@ -68,7 +82,7 @@ def _start(view: View, agent: Agent, tasks: asyncio.TaskGroup) -> list[asyncio.T
     """Start what follows the API; the tasks that must be cancelled at the end."""
     proxy = ServiceProxy(view)
     controllers: list[Controller] = [Scheduler(view, NODE_NAME), proxy]
-    controllers += [kind(view) for kind in (Deployments, ReplicaSets, EndpointSlices)]
+    controllers += [kind(view) for kind in CONTROLLERS]
     for controller in controllers:
         controller.start()
     agent.start()
