@@ -146,6 +146,21 @@ def test_a_renamed_value_is_a_label_value_and_differs(value: str, lane: str) -> 
     assert new[0].isalnum() and new[-1].isalnum()
 
 
+def test_a_label_left_out_that_makes_another_selector_match_is_not_the_end() -> None:
+    first = {"matchExpressions": [{"key": "app", "operator": "Exists"}]}
+    second = {
+        "matchExpressions": [
+            {"key": "tier", "operator": "Exists"},
+            {"key": "app", "operator": "DoesNotExist"},
+        ]
+    }
+    baseline = baseline_of({}, [first, second])
+    baseline.workload["spec"]["template"]["metadata"]["labels"] = {"app": "a", "tier": "b", "other": "c"}
+    copy = copied(baseline)
+    assert copy is not None
+    assert labels_of(copy) == {"other": "c", **order().labels}
+
+
 def test_a_statefulsets_name_leaves_room_for_the_label_of_its_revision() -> None:
     one = clone.Order(b.lane(), b.service("a" * 60, kind="StatefulSet"), "")
     assert len(one.workload_name) <= 52

@@ -75,6 +75,13 @@ def test_a_changed_baseline_changes_its_copy() -> None:
     assert names(make(snapshot, ONE).writes) == ["Deployment/payment--pr-42"]
 
 
+def test_what_the_baseline_gave_up_goes_from_its_copy() -> None:
+    before = b.snapshot()
+    before.workloads[0]["spec"]["template"]["spec"]["hostAliases"] = [{"ip": "10.0.0.1"}]
+    owned = b.applied(make(before, ONE), **b.rolled_out())
+    assert names(make(b.snapshot(owned=owned), ONE).writes) == ["Deployment/payment--pr-42"]
+
+
 def test_what_was_edited_by_hand_is_put_back() -> None:
     owned = running(ONE)
     owned[1]["spec"]["replicas"] = 4

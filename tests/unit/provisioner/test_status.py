@@ -245,6 +245,15 @@ def test_a_push_is_told_and_timed_from_itself() -> None:
     assert ready["timeline"][-1]["seconds"] == 4.5
 
 
+def test_of_two_pushes_the_last_one_is_timed() -> None:
+    lane = ready_lane()
+    for sha, seconds in (("2" * 40, 100), ("3" * 40, 110)):
+        pushed = run(b.lane(b.member(sha), status=lane.status), b.starting(), now=b.later(seconds))
+        lane = b.lane(b.member(sha), status=pushed)
+    ready = run(lane, b.rolled_out(), now=b.later(112))
+    assert ready["timeline"][-1]["seconds"] == 2.0
+
+
 def test_a_push_that_changes_no_copy_is_ready_again_at_once() -> None:
     lane = b.lane(b.member(sha="2" * 40), status=ready_lane().status)
     found = run(lane, b.rolled_out(), now=b.later(100))
