@@ -17,11 +17,6 @@ _FIXED: dict[str, tuple[str, ...]] = {
 }
 
 
-def hash_of(thing: Json) -> str:
-    """The hash that Laneway noted on it; empty when there is none."""
-    return str((thing["metadata"].get("annotations") or {}).get(labels.SPEC_HASH, ""))
-
-
 def service_of(thing: Json) -> str:
     """The chain's service that it belongs to; empty when it says none."""
     return str((thing["metadata"].get("labels") or {}).get(labels.SERVICE, ""))

@@ -2,8 +2,8 @@
 
 `make` holds the copies that are wanted against what the lane owns now. It promises:
 
-- An object is written only when its wanted form changed (by the hash noted on it) or somebody changed what
-  Laneway wrote (by what is live); a second run over the outcome of the first writes nothing.
+- An object is written only when its wanted form changed (the hash noted on it tells, also of what went) or
+  somebody changed what Laneway wrote; a second run over the outcome of the first writes nothing.
 - A service that cannot be cloned is a problem of its own: the others go on, and a copy of it that runs
   already stays as it is.
 - What is owned and no longer wanted is removed. An object that cannot be changed into the wanted one, or that
@@ -186,7 +186,7 @@ def _is_due(one: Json, owned: Mapping[Identity, Json], lane: Lane) -> bool:
         return True
     if live.is_going(there) or _must_go(one, there, lane):
         return False
-    return live.hash_of(there) != live.hash_of(one) or not live.covers(there, one)
+    return not live.covers(there, one)
 
 
 def _must_go(one: Json, there: Json | None, lane: Lane) -> bool:
