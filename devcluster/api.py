@@ -25,6 +25,7 @@ from devcluster.writes import Options, Target, Writer
 
 List = list  # `Api.list` hides the builtin inside the class
 LogSource = Callable[[Object, str, dict[str, str]], AsyncIterator[bytes]]
+ProcessesSource = Callable[[], dict[str, list[int]]]  # process ids by "namespace/pod"
 
 
 class Api:
@@ -45,6 +46,7 @@ class Api:
         completer.hooks["customresourcedefinitions.apiextensions.k8s.io"] = Definitions(self.resources, store)
         completer.hooks["namespaces"] = Namespaces(self.writer)
         self.log_source: LogSource | None = None
+        self.processes_source: ProcessesSource | None = None
         for name in ("default", "kube-system", "kube-public", "kube-node-lease"):
             if not store.get(("namespaces", "", name)):
                 self.create("namespaces", "", {"metadata": {"name": name}})

@@ -67,7 +67,7 @@ async def run(api: Api, *, state: Path, path_prepend: str | None = None) -> Asyn
             recorder = Recorder(view, "kubelet")
             agent = Agent(Host(view, recorder, supervisor, images, addresses, folder, path), tasks)
             background = _start(view, agent, tasks)
-            api.log_source = agent.logs
+            api.log_source, api.processes_source = agent.logs, agent.processes
             _agents.append(agent)
             try:
                 yield

@@ -138,6 +138,5 @@ def _ended(pods: list[Object], phase: str) -> int:
 
 
 def _labels(job: Object) -> dict[str, str]:
-    name, uid = job["metadata"]["name"], job["metadata"]["uid"]
     own = {"job-name": job["metadata"]["name"], "controller-uid": job["metadata"]["uid"]}
     return own | {f"batch.kubernetes.io/{label}": value for label, value in own.items()}
