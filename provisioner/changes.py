@@ -203,7 +203,7 @@ def image(service: Service, source: Source, chain: Chain) -> str:
 
 def wanting_sha(chain: Chain, source: Source) -> tuple[Service, ...]:
     """The services whose `{service_sha}` may be asked of `source`: those that it brings into a lane, and,
-    when the chain has several repositories, those of its own that a change elsewhere may bring in."""
+    when the chain has several repositories, those that a change in another may bring in."""
     reached = {verdict.service for verdict in select(chain, [source]) if verdict.in_lane}
     several = len(chain.repositories) > 1
     return tuple(
@@ -211,7 +211,7 @@ def wanting_sha(chain: Chain, source: Source) -> tuple[Service, ...]:
         for service in chain.services
         if "{service_sha}" in service.image
         and _of(service, [source])
-        and (service.name in reached or (several and service.repository))
+        and (several or service.name in reached)
     )
 
 

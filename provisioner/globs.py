@@ -2,7 +2,8 @@
 
 `a/**` is everything below a, `*.md` a name at any depth, `/x` only at the top, `!a/docs/**` takes back
 what an earlier glob matched: the last glob that matches a path decides. Differing from gitignore, a path
-can be matched again below a folder that was taken back, since here nothing is ever walked.
+can be matched again below a folder that was taken back, since here nothing is ever walked; and `?` is a
+character, not a byte.
 """
 
 from __future__ import annotations

@@ -5,9 +5,9 @@ Paths are what git calls them, as UTF-8; a byte that is none is written as `\\xN
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
+from itertools import chain, pairwise, repeat
 
 from provisioner.git.errors import Damaged
 from provisioner.git.process import Answer
@@ -31,7 +31,10 @@ class _Commit:
         return hits >= max(1, self.parents)
 
 
-_BATCHES = (1, 64, 4096, 0)  # commits looked at; nearly always the first one is it. 0: all
+# commits looked at in one go: nearly always the first one is it
+_FIRST_PAGES = (1, 64)
+_PAGE = 1000
+_LOG = ("--literal-pathspecs", "log")
 
 
 def present(git: Git, base: str, head: str) -> bool:
@@ -63,23 +66,33 @@ def paths(git: Git, ancestor: str, head: str) -> tuple[str, ...]:
 def last_commit(git: Git, head: str, wanted: Globs) -> str:
     """The last commit in the history of `head` that touched a path that `wanted` lets in; empty for none.
 
-    git narrows the history down to the globs' folders, with its usual simplification (as `git log --
-    FOLDER`), and the globs decide."""
-    for count in _BATCHES:
-        commits = _touching(git, head, wanted.folders, count)
-        for commit in commits:
+    git narrows the history down to the globs' folders, simplified as `git log -- FOLDER` shows it, and the
+    globs decide.
+    """
+    seen = 0
+    for count in chain(_FIRST_PAGES, repeat(_PAGE)):
+        page = _history(git, head, wanted.folders, seen, count)
+        for commit in _touching(git, page, wanted.folders):
             if commit.touches(wanted):
                 return commit.sha
-        if count and len(commits) < count:
+        seen += len(page)
+        if len(page) < count:
             break
     return ""
 
 
-def _touching(git: Git, head: str, folders: tuple[str, ...], count: int) -> list[_Commit]:
-    limit = (f"--max-count={count}",) if count else ()
+def _history(git: Git, head: str, folders: tuple[str, ...], skip: int, count: int) -> list[str]:
+    """Asked without diffs, since those of merges would make git leave its simplification."""
+    page = (f"--skip={skip}", f"--max-count={count}")
+    return _output(git(*_LOG, "--format=%H", *page, head, "--", *folders), "log").decode().split()
+
+
+def _touching(git: Git, shas: Sequence[str], folders: tuple[str, ...]) -> list[_Commit]:
+    """These commits with their differences, in the same order."""
+    if not shas:
+        return []
     shape = ("--format=%x00%H %P", "--name-only", "--no-renames", "-z", "--root", "--diff-merges=separate")
-    answer = git("--literal-pathspecs", "log", *shape, *limit, head, "--", *folders)
-    return _commits(_output(answer, "log"))
+    return _commits(_output(git(*_LOG, "--no-walk=unsorted", *shape, *shas, "--", *folders), "log"))
 
 
 def _commits(output: bytes) -> list[_Commit]:

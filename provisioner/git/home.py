@@ -8,11 +8,12 @@ NAME.git    a mirror; NAME.use and NAME.fetch are its locks, and the time of NAM
 from __future__ import annotations
 
 import os
+import re
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import unquote
 
 # safe.directory: a repository on this machine may belong to another user, and the chain file named it.
 # ControlPath: a shared ssh connection would outlive the command and hold its output open.
@@ -51,6 +52,8 @@ Password*) printf '%s\\n' "$LANEWAY_GIT_PASSWORD" ;;
 esac
 """
 
+_HTTP = re.compile(r"(?P<scheme>https?://)(?:(?P<user>[^/@]*)@)?(?P<host>[^/@]*)(?P<path>/.*|)")
+
 
 @dataclass(frozen=True)
 class Home:
@@ -67,21 +70,28 @@ class Home:
         _write(self.root / "askpass", _ASKPASS, 0o700)
 
     def environment(self) -> dict[str, str]:
-        """For every git command: where to ask for credentials, and not to look for repositories above."""
+        """For every git command: where to ask for credentials."""
         return {
             "GIT_ASKPASS": str(self.root / "askpass"),
-            "GIT_CEILING_DIRECTORIES": str(self.root.parent),
             "LANEWAY_GIT_HOST": "",
         }
 
 
-def credentials(url: str, pair: tuple[str, str] | None) -> Mapping[str, str]:
-    """The environment in which `askpass` answers with `pair` (user, token), for the host of `url` only."""
-    if pair is None:
-        return {}
-    host = urlsplit(url).netloc.rpartition("@")[2]
-    user, token = pair
-    return {"LANEWAY_GIT_HOST": host, "LANEWAY_GIT_USERNAME": user, "LANEWAY_GIT_PASSWORD": token}
+def access(url: str, pair: tuple[str, str] | None) -> tuple[str, Mapping[str, str]]:
+    """The url that git is called with, and the environment in which `askpass` opens it, for its host only.
+
+    `pair` is user and token. Where there is none, those that the url of an HTTP repository brings are taken;
+    either way none stays in the url, which git's helpers show among their arguments.
+    """
+    http = _HTTP.fullmatch(url)
+    if http is None:
+        return url, {}
+    user, _, token = (http["user"] or "").partition(":")
+    user, token = pair or (unquote(user), unquote(token))
+    environment = {"LANEWAY_GIT_USERNAME": user, "LANEWAY_GIT_PASSWORD": token}
+    if user or token:
+        environment["LANEWAY_GIT_HOST"] = http["host"]
+    return http["scheme"] + http["host"] + http["path"], environment
 
 
 def _write(path: Path, text: str, mode: int) -> None:

@@ -27,7 +27,7 @@ from provisioner.git.refs import mirror_ref
 log = structlog.get_logger()
 
 REMOTE = "source"  # given in the environment, so that the url stands in no argument and no file
-_MOST_PACKS = 50
+MOST_PACKS = 50
 _GONE = "couldn't find remote ref"
 
 
@@ -55,12 +55,12 @@ def remote(url: str) -> dict[str, str]:
 
 @dataclass(frozen=True)
 class Mirror:
-    """The copy of the repository at `url` below `root`. `access` is the environment that opens `url`."""
+    """The copy of the repository at `url` below `root`. `credentials` is the environment that opens it."""
 
     root: Path
     url: str
+    credentials: Mapping[str, str]
     runner: Runner
-    access: Mapping[str, str]
 
     @property
     def name(self) -> str:
@@ -119,7 +119,7 @@ class Mirror:
             "--end-of-options",
             REMOTE,
             *(f"+{theirs}:{ours}" for theirs, ours in kept.items()),
-            environment={**remote(self.url), **self.access},
+            environment={**remote(self.url), **self.credentials},
             keep=descriptors,
         )
 
@@ -167,7 +167,7 @@ class Mirror:
     def _tidy(self, fresh: set[str]) -> None:
         """Puts many small packs together, and forgets the refs of branches that are not being worked on
         (their commits stay)."""
-        if len(list((self.folder / "objects/pack").glob("*.pack"))) <= _MOST_PACKS:
+        if len(list((self.folder / "objects/pack").glob("*.pack"))) <= MOST_PACKS:
             return
         for ref in self.local("for-each-ref", "--format=%(refname)").output.decode().splitlines():
             if ref not in fresh:

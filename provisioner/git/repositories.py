@@ -7,6 +7,7 @@ next head moves it on."""
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -20,7 +21,7 @@ from provisioner.changes import Source, wanting_sha
 from provisioner.errors import ConfigError, GitError
 from provisioner.git import history
 from provisioner.git.errors import AccessRefused, BranchGone, Damaged, EmptyRepository
-from provisioner.git.home import Home, credentials
+from provisioner.git.home import Home, access
 from provisioner.git.mirror import REMOTE, Mirror, Tips, remote
 from provisioner.git.process import Runner
 from provisioner.git.refs import branch_ref, remote_ref
@@ -59,7 +60,7 @@ class Repositories:
         """
         with self._spoken_of(repository):
             tips = self._tips(chain, repository, member)
-            mirror = Mirror(self._home.root, repository.url, self._runner, self._access(repository))
+            mirror = Mirror(self._home.root, *self._access(repository), self._runner)
             try:
                 return self._look(mirror, chain, repository, member, tips)
             except Damaged as error:
@@ -112,16 +113,17 @@ class Repositories:
 
     def _ask(self, repository: Repository, *arguments: str) -> dict[str, str]:
         self._home.prepare()
-        environment = {**remote(repository.url), **self._access(repository)}
-        answer = self._runner("ls-remote", "--quiet", *arguments, environment=environment)
+        url, credentials = self._access(repository)
+        nowhere = f"--git-dir={os.devnull}"  # so that a repository around the mirrors has no say
+        command = (nowhere, "ls-remote", "--quiet", *arguments)
+        answer = self._runner(*command, environment={**remote(url), **credentials})
         if answer.status:
             raise _refusal(repository, answer.words)
-        lines = answer.output.decode(errors="surrogateescape").splitlines()
-        return {ref: sha for sha, _, ref in (line.partition("\t") for line in lines)}
+        lines = answer.output.decode(errors="surrogateescape").split("\n")  # a branch may hold other breaks
+        return {ref: sha for sha, _, ref in (line.partition("\t") for line in lines if line)}
 
-    def _access(self, repository: Repository) -> Mapping[str, str]:
-        pair = self._credentials(repository) if self._credentials else None
-        return credentials(repository.url, pair)
+    def _access(self, repository: Repository) -> tuple[str, Mapping[str, str]]:
+        return access(repository.url, self._credentials(repository) if self._credentials else None)
 
     @contextmanager
     def _spoken_of(self, repository: Repository) -> Iterator[None]:

@@ -1,4 +1,4 @@
-"""A real repository on the forge's side, written through `git fast-import`, so that any history is one call."""
+"""A real repository on the forge's side, written through `git fast-import`: any commit is one call."""
 
 from __future__ import annotations
 
@@ -59,8 +59,8 @@ class Origin:
         *,
         parents: Sequence[str] | None = None,
     ) -> str:
-        """A commit that writes `files` (None deletes one) at the head of `branch`; returns its sha. `parents` are
-        shas: the branch's own head unless given, none for a history of its own, several for a merge."""
+        """A commit that writes `files` (None deletes one) at the head of `branch`; returns its sha. `parents`
+        are shas: the branch's own head unless given, none for a history of its own, several for a merge."""
         ref = f"refs/heads/{branch}"
         if parents is None:
             known = self.git("for-each-ref", "--format=%(objectname)", ref)
@@ -99,11 +99,6 @@ def _data(body: bytes) -> bytes:
 
 
 def _quoted(path: str) -> bytes:
+    """A path as fast-import reads it whatever is in it: every byte as an octal escape."""
     raw = path.encode(errors="surrogateescape")
-    return (
-        b'"'
-        + b"".join(
-            bytes([c]) if chr(c).isalnum() and c < 128 or c in b"/.-_ " else b"\\%03o" % c for c in raw
-        )
-        + b'"'
-    )
+    return b'"' + b"".join(b"\\%03o" % byte for byte in raw) + b'"'

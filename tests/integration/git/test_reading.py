@@ -95,6 +95,7 @@ def test_an_unrelated_history_has_no_merge_base_and_all_its_files(origin: Origin
         "a" * 200,
         "!!!",
         "HEAD",
+        "line\u2028break",
     ],
 )
 def test_branch_names_are_never_options_nor_commands(origin: Origin, read: Reader, branch: str) -> None:
