@@ -264,13 +264,25 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+Headers = dict[str, str] | Sequence[tuple[str, str]]
+
+
 def get(
-    host: str, port: int = FIRST_LISTENER, path: str = "/", headers: Json | None = None, method: str = "GET"
+    host: str,
+    port: int = FIRST_LISTENER,
+    path: str = "/",
+    headers: Headers | None = None,
+    method: str = "GET",
 ) -> tuple[int, dict[str, str], bytes]:
-    """One request on a connection of its own: status, headers in lower case, body."""
+    """One request on a connection of its own: status, headers in lower case, body. A list of headers may
+    repeat names."""
+    pairs = list(headers.items()) if isinstance(headers, dict) else list(headers or ())
     connection = http.client.HTTPConnection(host, port, timeout=10)
     try:
-        connection.request(method, path, headers=headers or {})
+        connection.putrequest(method, path, skip_host=any(key.lower() == "host" for key, _ in pairs))
+        for key, value in pairs:
+            connection.putheader(key, value)
+        connection.endheaders()
         answer = connection.getresponse()
         return answer.status, {key.lower(): value for key, value in answer.getheaders()}, answer.read()
     finally:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import importlib.util
 import json
 import os
@@ -14,6 +15,7 @@ from pathlib import Path
 
 from provisioner.errors import ConfigError
 from provisioner.routing.envoy import Node
+from provisioner.routing.envoy.listeners import READY
 from provisioner.routing.envoy.node import READY_PORT, parse_listeners
 from provisioner.routing.router.bootstrap import bootstrap
 
@@ -100,15 +102,28 @@ def command(environment: Environment, extra: Sequence[str] = ()) -> list[str]:
     return [binary(environment), *fixed, *extra]
 
 
+class _AdminConnection(http.client.HTTPConnection):
+    """HTTP to the socket of Envoy's admin interface."""
+
+    def __init__(self, path: Path, timeout: float) -> None:
+        super().__init__("admin", timeout=timeout)
+        self._path = path
+
+    def connect(self) -> None:
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(str(self._path))
+
+
 def admin(path: Path, request: str, timeout: float = 5.0) -> tuple[int, str]:
     """One POST to Envoy's admin socket: status and body. OSError when nobody listens there."""
-    with socket.socket(socket.AF_UNIX) as connection:
-        connection.settimeout(timeout)
-        connection.connect(str(path))
-        connection.sendall(f"POST {request} HTTP/1.1\r\nhost: admin\r\nconnection: close\r\n\r\n".encode())
-        answer = b"".join(iter(lambda: connection.recv(65536), b"")).decode()
-    head, _, body = answer.partition("\r\n\r\n")
-    return int(head.split()[1]), body
+    connection = _AdminConnection(path, timeout)
+    try:
+        connection.request("POST", request)
+        answer = connection.getresponse()
+        return answer.status, answer.read().decode()
+    finally:
+        connection.close()
 
 
 def drain(path: Path, seconds: float) -> None:
@@ -121,6 +136,8 @@ def drain(path: Path, seconds: float) -> None:
 
 
 def _open_connections(path: Path) -> int:
-    """Connections to Services' listeners; the readiness probe's own do not count."""
-    _, body = admin(path, "/stats?filter=^http\\.(?!admin|ready).*\\.downstream_cx_active$&type=Gauges")
-    return sum(int(line.rsplit(" ", 1)[1]) for line in body.splitlines() if ": " in line)
+    """Connections to Services' listeners; the readiness probe's and the admin interface's do not count."""
+    _, body = admin(path, "/stats?filter=downstream_cx_active$")
+    gauges = dict(line.rsplit(": ", 1) for line in body.splitlines() if line.startswith("http."))
+    ours = {name: int(count) for name, count in gauges.items() if name.split(".")[1] not in ("admin", READY)}
+    return sum(ours.values())

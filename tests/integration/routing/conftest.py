@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
 from typing import Any
 
@@ -13,6 +13,7 @@ from provisioner.chain import Chain
 from provisioner.routing.envoy.node import FIRST_LISTENER
 from tests.support.routing import (
     Envoy,
+    Headers,
     LoopThread,
     Router,
     Store,
@@ -43,11 +44,16 @@ class World:
         return made
 
     def start(self, wanted: Chain | None = None, listeners: tuple[int, ...] = (FIRST_LISTENER,)) -> None:
+        self.start_unready(wanted, listeners)
+        self.envoy.wait_ready()
+
+    def start_unready(
+        self, wanted: Chain | None = None, listeners: tuple[int, ...] = (FIRST_LISTENER,)
+    ) -> None:
         self.router = Router(self.store, wanted or chain())
         self._stack.callback(lambda: self.router.stop())
         self.envoy = Envoy(self.router.port, listeners)
         self._stack.callback(self.envoy.stop)
-        self.envoy.wait_ready()
 
     def open_lane(self, name: str) -> Upstream:
         """A lane with a ready copy of payment, once requests reach it."""
@@ -56,20 +62,29 @@ class World:
         wait_until(lambda: self.who({"x-preview-lane": name}) == name, what=f"lane {name}")
         return copy
 
-    def ask(self, headers: dict[str, str] | None = None, path: str = "/") -> tuple[int, str, str | None]:
+    def ask(self, headers: Headers | None = None, path: str = "/") -> tuple[int, str, str | None]:
         """Status, who answered by its own word, who answered by the router's."""
         status, found, body = get(self.envoy.address, path=path, headers=headers)
         name = json.loads(body)["name"] if status == 200 else body.decode()
         return status, name, found.get("x-preview-lane-served")
 
-    def who(self, headers: dict[str, str] | None = None) -> str:
+    def who(self, headers: Headers | None = None) -> str:
         return self.ask(headers)[1]
 
-    def seen(self, headers: dict[str, str] | None = None, **kwargs: Any) -> dict[str, Any]:
+    def seen(self, headers: Headers | None = None, **kwargs: Any) -> dict[str, Any]:
         """The request as the application got it."""
         body = get(self.envoy.address, headers=headers, **kwargs)[2]
         found: dict[str, Any] = json.loads(body)
         return found
+
+    def carriers(self, headers: Headers) -> tuple[str | None, str | None, str | None]:
+        """What an application gets as header and as baggage, and what the client hears of who answered."""
+        _, answer, body = get(self.envoy.address, headers=headers)
+        got: dict[str, list[str]] = {}
+        for key, value in json.loads(body)["headers"]:
+            got.setdefault(key.lower(), []).append(value)
+        lane, baggage = (",".join(got[key]) if key in got else None for key in ("x-preview-lane", "baggage"))
+        return lane, baggage, answer.get("x-preview-lane-served")
 
 
 @pytest.fixture
@@ -87,6 +102,3 @@ def running() -> Iterator[World]:
         made.start()
         made.open_lane("pr-4")
         yield made
-
-
-Worlds = Callable[[], World]
