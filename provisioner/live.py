@@ -15,6 +15,10 @@ _FIXED: dict[str, tuple[str, ...]] = {
     "StatefulSet": ("selector", "serviceName", "podManagementPolicy", "volumeClaimTemplates"),
     "Service": ("clusterIP",),
 }
+# what tells the entries of a list apart, so that the cluster may reorder them and add some of its own
+_KEYS = ("name", "mountPath", "containerPort", "key", "topologyKey", "uid")
+# what is noted on an object, but is no reason to write it again
+_NOTES = frozenset((labels.BASELINE_REVISION,))
 
 
 def service_of(thing: Json) -> str:
@@ -73,10 +77,6 @@ def covers(there: Any, wanted: Any) -> bool:
     if isinstance(wanted, list):
         return isinstance(there or [], list) and _list_covers(there or [], wanted)
     return bool(there == wanted)
-
-
-_NOTES = frozenset((labels.BASELINE_REVISION,))
-_KEYS = ("name", "mountPath", "containerPort", "key", "topologyKey", "uid")
 
 
 def _holds(there: Json, key: str, value: Any) -> bool:
