@@ -49,11 +49,13 @@ def pod_spec(
     causes: list[Cause],
     *,
     restart: tuple[str, ...] = ("Always", "OnFailure", "Never"),
+    claims: frozenset[str] = frozenset(),
 ) -> None:
-    """Check the spec of a pod, or of a template whose workload allows only some restart policies."""
+    """Check the spec of a pod, or of a template whose workload allows only some restart policies and adds a
+    volume for each of its claims."""
     if not spec.get("containers"):
         causes.append(errors.required(f"{path}.containers"))
-    volumes = _volumes(spec.get("volumes") or [], f"{path}.volumes", causes)
+    volumes = _volumes(spec.get("volumes") or [], f"{path}.volumes", causes) | claims
     names: set[str] = set()
     for kind in ("initContainers", "containers"):
         for index, container in enumerate(spec.get(kind) or ()):

@@ -141,7 +141,8 @@ def _template(spec: Object, old: Object | None, causes: list[Cause], restart: tu
     for key, value in found.items():
         for wrong in filter(None, (syntax.qualified(key), syntax.label_value(value))):
             causes.append(errors.wrong("spec.template.metadata.labels", value, wrong))
-    pod_spec(template.get("spec") or {}, "spec.template.spec", causes, restart=restart)
+    claims = frozenset(one["metadata"]["name"] for one in spec.get("volumeClaimTemplates") or ())
+    pod_spec(template.get("spec") or {}, "spec.template.spec", causes, restart=restart, claims=claims)
     if old and old["spec"].get("selector") != selector:
         causes.append(errors.wrong("spec.selector", selector, "field is immutable"))
 
