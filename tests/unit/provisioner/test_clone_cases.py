@@ -15,56 +15,36 @@ from typing import Any
 import pytest
 import yaml
 
-from provisioner import plan
-from provisioner.chain import Service, WorkloadRef
 from tests.support import baseline as b
+from tests.support import clones
 
 Json = dict[str, Any]
 
-FOLDER = Path(__file__).parents[2] / "data" / "clone"
-CASES = sorted(FOLDER.glob("*.in.yaml"))
-
-
-def read(path: Path) -> Json:
-    return dict(yaml.safe_load(path.read_text()))
-
-
-def snapshot_of(objects: list[Json]) -> plan.Snapshot:
-    def of(*kinds: str) -> tuple[Json, ...]:
-        return tuple(one for one in objects if one["kind"] in kinds)
-
-    return plan.Snapshot(
-        None,
-        workloads=of("Deployment", "StatefulSet"),
-        services=of("Service"),
-        budgets=of("PodDisruptionBudget"),
-        claims=of("PersistentVolumeClaim"),
-    )
-
 
 def outcome(case: Json) -> Json:
-    settings = dict(case["service"])
-    workload = WorkloadRef(*settings.pop("workload").split("/"))
-    service = Service(workload=workload, image="", namespace="shop", paths=(), **settings)
-    made = plan.make(
-        b.chain(service), b.lane(), [b.wanted(service, case["image"])], snapshot_of(case["objects"])
-    )
+    made = clones.planned(case, b.lane())
     if made.problems:
-        return {"refused": str(made.problems[service.name]), "reason": made.problems[service.name].reason}
+        problem = made.problems[case["service"]["name"]]
+        return {"refused": str(problem), "reason": problem.reason}
     return {"owned": list(made.desired)}
 
 
-@pytest.mark.parametrize("path", CASES, ids=lambda path: path.name.removesuffix(".in.yaml"))
+@pytest.mark.parametrize("path", clones.CASES, ids=clones.name)
 def test_a_copy_is_as_expected(path: Path) -> None:
-    case = read(path)
+    case = clones.read(path)
     before = deepcopy(case)
     found = outcome(case)
     assert case == before, "the input was changed"
     expected = path.with_name(path.name.replace(".in.", ".out."))
     if os.environ.get("LANEWAY_REGENERATE"):
         expected.write_text(yaml.safe_dump(found, sort_keys=False, width=110))
-    assert read(expected) == found
+    assert clones.read(expected) == found
 
 
-def test_there_are_cases() -> None:
-    assert len(CASES) >= 10
+@pytest.mark.parametrize("path", clones.CASES, ids=clones.name)
+def test_only_what_is_refused_is_called_so(path: Path) -> None:
+    assert ("refused" in outcome(clones.read(path))) is path.name.startswith("refused-")
+
+
+def test_there_are_cases_of_both_kinds() -> None:
+    assert len(clones.COPIED) >= 8 and len(clones.CASES) - len(clones.COPIED) >= 10
