@@ -98,12 +98,12 @@ def original_spec(service: Json) -> Json:
 
 
 def gather(services: Iterable[Json], workloads: Iterable[Json], budgets: Iterable[Json]) -> list[Selector]:
-    """Every selector of these objects, in a stable order; an attached Service's is the one that it had."""
+    """Every selector of these objects; an attached Service's is the one that it had."""
     found = [service_selector(one) for one in services]
     found += [
         label_selector(_owner(one), (one.get("spec") or {}).get("selector")) for one in (*workloads, *budgets)
     ]
-    return sorted({one for one in found if one is not None}, key=lambda one: (one.owner, repr(one)))
+    return [one for one in found if one is not None]
 
 
 def selecting(selectors: Iterable[Selector], pod: Labels) -> list[str]:
