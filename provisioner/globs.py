@@ -1,9 +1,9 @@
 """Path globs in gitignore's terms, over the paths that git prints. Pure.
 
-`a/**` is everything below a, `*.md` a name at any depth, `/x` only at the top, `!a/docs/**` takes back
-what an earlier glob matched: the last glob that matches a path decides. Differing from gitignore, a path
-can be matched again below a folder that was taken back, since here nothing is ever walked; and `?` is a
-character, not a byte.
+`a/**` is everything below a, `a/*` what lies in a itself, `*.md` a name at any depth, `/x` only at the top,
+`!a/docs/**` takes back what an earlier glob matched: the last glob that matches a path decides. Where
+gitignore's effect comes from walking folders it differs: a path can be matched again below a folder that was
+taken back, and `a/*` does not reach below a's folders. `?` is a character, not a byte.
 """
 
 from __future__ import annotations

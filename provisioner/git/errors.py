@@ -26,4 +26,18 @@ class AccessRefused(GitError):
 
 
 class Damaged(GitError):
+    """`copy` tells the damaged copy from one that was made in its place."""
+
     reason = "MirrorDamaged"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        where: str = "",
+        reason: str = "",
+        retry_after: float | None = None,
+        copy: int = 0,
+    ) -> None:
+        super().__init__(message, where=where, reason=reason, retry_after=retry_after)
+        self.copy = copy

@@ -27,7 +27,7 @@ from provisioner.git.refs import mirror_ref
 log = structlog.get_logger()
 
 REMOTE = "source"  # given in the environment, so that the url stands in no argument and no file
-MOST_PACKS = 50
+MOST_PACKS = 50  # every so many fetches the packs are put together
 _GONE = "couldn't find remote ref"
 
 
@@ -78,13 +78,23 @@ class Mirror:
         path = self.root / f"{self.name}.use"
         with held(path, shared=True, timeout=self.runner.timeout) as descriptor:
             os.utime(descriptor)
-            yield descriptor
+            try:
+                yield descriptor
+            except Damaged as error:
+                raise Damaged(error.message, copy=self._made()) from error
 
-    def remove(self) -> None:
-        """Removes the copy once nobody uses it."""
+    def remove(self, copy: int) -> None:
+        """Removes the copy once nobody uses it, unless another process has made a new one meanwhile."""
         with held(self.root / f"{self.name}.use", timeout=self.runner.timeout):
-            if self.folder.exists():
+            if self.folder.exists() and self._made() == copy:
                 shutil.rmtree(self.folder)
+
+    def _made(self) -> int:
+        """When the copy was made, in nanoseconds: its config is written once. 0 without one."""
+        try:
+            return (self.folder / "config").stat().st_mtime_ns
+        except FileNotFoundError:
+            return 0
 
     def local(self, *arguments: str) -> Answer:
         """git on this copy alone: it must not reach for the network by itself."""
@@ -103,11 +113,16 @@ class Mirror:
             if self.has(tips):
                 return tips
             self._prepare()
+            before = self._packs()
             kept = {ref: mirror_ref(ref) for ref in (tips.base_ref, tips.head_ref)}
             self._check(self._get(kept, (use, lock)), tips)
             fetched = self._fetched(tips, kept)
-            self._tidy(set(kept.values()))
+            if self._packs() // MOST_PACKS > before // MOST_PACKS:
+                self._tidy(set(kept.values()))
         return fetched
+
+    def _packs(self) -> int:
+        return sum(1 for _ in (self.folder / "objects/pack").glob("*.pack"))
 
     def _get(self, kept: Mapping[str, str], descriptors: tuple[int, ...]) -> Answer:
         options = ("--quiet", "--force", "--no-tags", "--no-auto-gc", "--no-write-fetch-head")
@@ -166,15 +181,18 @@ class Mirror:
 
     def _tidy(self, fresh: set[str]) -> None:
         """Puts many small packs together, and forgets the refs of branches that are not being worked on
-        (their commits stay)."""
-        if len(list((self.folder / "objects/pack").glob("*.pack"))) <= MOST_PACKS:
-            return
-        for ref in self.local("for-each-ref", "--format=%(refname)").output.decode().splitlines():
-            if ref not in fresh:
-                self.local("update-ref", "-d", ref)
-        done = self.runner(*self._in(), "gc", "--quiet", environment=remote(self.url))
-        if done.status:
-            log.warning("git.gc_failed", mirror=self.name, words=done.words)
+        (their commits stay). A copy that cannot be tidied in time is as good as before, and is tried again
+        after as many fetches."""
+        try:
+            for ref in self.local("for-each-ref", "--format=%(refname)").output.decode().splitlines():
+                if ref not in fresh:
+                    self.local("update-ref", "-d", ref)
+            done = self.runner(*self._in(), "gc", "--quiet", environment=remote(self.url))
+            words = done.words if done.status else ""
+        except GitError as error:
+            words = error.message
+        if words:
+            log.warning("git.tidying_failed", mirror=self.name, words=words)
 
     def _in(self) -> tuple[str, str]:
         return "--git-dir", str(self.folder)

@@ -16,9 +16,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from git import Git
+from provisioner.errors import ConfigError, GitError
 
-from provisioner.errors import GitError
+try:
+    from git import Git
+except ImportError as error:  # GitPython looks for git when it is imported
+    raise ConfigError(
+        "git does not run here; install it (on Debian: apt-get install git)", where="PATH"
+    ) from error
 
 # Would lead git to another repository or print more than an error: `git rev-parse --local-env-vars`, and
 # traces.

@@ -65,7 +65,7 @@ class Repositories:
                 return self._look(mirror, chain, repository, member, tips)
             except Damaged as error:
                 log.warning("git.mirror_rebuilt", repository=repository.name, cause=error.message)
-                mirror.remove()
+                mirror.remove(error.copy)
                 return self._look(mirror, chain, repository, member, tips)
 
     def heads(self, repository: Repository) -> dict[str, str]:

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -253,3 +254,27 @@ def test_a_repository_around_the_mirrors_is_not_asked(origin: Origin, tmp_path: 
     head = origin.branch("fix", {"a": "1"})
     assert Reader(origin, around / "state/mirrors")("fix").head == head
     assert Reader(origin, around)("fix").head == head
+
+
+def test_a_machine_without_git_says_what_to_install(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", "import provisioner.git"],
+        env={"PATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "provisioner.errors.ConfigError: PATH: git does not run here; install it" in done.stderr
+
+
+def test_of_several_readers_of_a_damaged_mirror_one_makes_it_anew(
+    origin: Origin, reader: Callable[..., Reader], mirrors: Path
+) -> None:
+    head = origin.branch("fix", {"services/payment/app.py": "1"})
+    reader()("fix")
+    [pack] = mirrors.glob("*.git/objects/pack/*.pack")
+    half(pack)
+    with ThreadPoolExecutor(4) as pool:
+        sources = list(pool.map(lambda one: one("fix"), [reader() for _ in range(4)]))
+    assert {source.head for source in sources} == {head}
+    assert len(list(mirrors.glob("*.git/objects/pack/*.pack"))) == 1, "it was fetched once"

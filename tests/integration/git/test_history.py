@@ -110,7 +110,11 @@ NAMES = st.sampled_from(["a", "b", "docs", "x.md", "a b", "abc"])  # git counts 
 TREE = st.lists(NAMES, min_size=1, max_size=4).map("/".join)
 PARTS = st.sampled_from(["a", "b", "docs", "*", "**", "*.md", "?", "[ab]", "x.*", "a*"])
 STEMS = st.lists(PARTS, min_size=1, max_size=3).map("/".join)
-GLOB = st.tuples(st.sampled_from(["", "/"]), STEMS, st.sampled_from(["", "/**"])).map("".join)
+GLOB = (
+    st.tuples(st.sampled_from(["", "/"]), STEMS, st.sampled_from(["", "/**"]))
+    .map("".join)
+    .filter(lambda glob: not glob.endswith("/*"))  # reaches folders in gitignore, since git then skips them
+)
 
 
 @pytest.fixture(scope="module")

@@ -40,6 +40,8 @@ GLOBS = st.builds(
         (["**/docs/*.md"], "a/docs/x.md", "**/docs/*.md"),
         (["a/*/c"], "a/b/c", "a/*/c"),
         (["a/*/c"], "a/b/b/c", ""),
+        (["a/*"], "a/b", "a/*"),
+        (["a/*"], "a/b/c", ""),
         (["a/**", "!a/docs/**"], "a/docs/x", ""),
         (["a/**", "!a/docs/**"], "a/code/x", "a/**"),
         (["!a/docs/**", "a/**"], "a/docs/x", "a/**"),
