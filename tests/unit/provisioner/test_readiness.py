@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -163,3 +164,8 @@ def test_a_statefulset_without_a_pod_is_given_a_minute() -> None:
 def test_a_copy_serves_while_any_pod_is_ready_whatever_its_state() -> None:
     found = read(workload(b.starting(replicas=2, readyReplicas=1)), [b.pod(b.waiting("CrashLoopBackOff"))])
     assert (found.state, found.serving) == (State.CRASH_LOOPING, True)
+
+
+def test_every_state_is_documented() -> None:
+    text = (Path(__file__).parents[3] / "docs" / "copies.md").read_text()
+    assert [state for state in State if f"| `{state}` |" not in text] == []
