@@ -33,7 +33,8 @@ class Plan:
 
     @property
     def ordered(self) -> bool:
-        return str(self.owner["spec"].get("podManagementPolicy", "OrderedReady")) == "OrderedReady"
+        policy: str = self.owner["spec"].get("podManagementPolicy", "OrderedReady")
+        return policy == "OrderedReady"
 
     @property
     def partition(self) -> int:

@@ -8,6 +8,8 @@ from typing import Any, Literal
 Object = dict[str, Any]
 Kind = Literal["init", "sidecar", "main"]
 
+INITIALIZING: Object = {"waiting": {"reason": "PodInitializing"}}
+
 
 @dataclass
 class ContainerRecord:
@@ -15,7 +17,7 @@ class ContainerRecord:
 
     spec: Object
     kind: Kind
-    state: Object = field(default_factory=lambda: {"waiting": {"reason": "PodInitializing"}})
+    state: Object = field(default_factory=lambda: INITIALIZING)
     last_state: Object = field(default_factory=dict)
     restarts: int = 0
     started: bool = False
@@ -84,7 +86,8 @@ def phase(records: list[ContainerRecord], restart_policy: str) -> str:
 def initialized(records: list[ContainerRecord]) -> bool:
     init = [r for r in records if r.kind == "init"]
     sidecars = [r for r in records if r.kind == "sidecar"]
-    return all(r.exit_code == 0 for r in init) and all(r.started for r in sidecars)
+    begun = any(r.state != INITIALIZING for r in records if r.kind == "main")
+    return all(r.exit_code == 0 for r in init) and (begun or all(r.started for r in sidecars))
 
 
 def _container_status(record: ContainerRecord) -> Object:

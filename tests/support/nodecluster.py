@@ -11,7 +11,7 @@ from concurrent.futures import Future
 from pathlib import Path
 from typing import Any, TypeVar
 
-from devcluster import node
+from devcluster import addresses, node
 from devcluster.api import Api, ApiError
 from devcluster.store import Store
 
@@ -59,9 +59,10 @@ class NodeCluster:
     async def _run(self, up: Future[None]) -> None:
         self._stop = asyncio.Event()
         self.state.mkdir(parents=True, exist_ok=True)
+        network, claim = addresses.claim(str(self.state))
         store = Store(self.state / "store.db")
         try:
-            self.api = Api(store)
+            self.api = Api(store, service_network=network)
             async with node.run(self.api, state=self.state):
                 up.set_result(None)
                 await self._stop.wait()
@@ -71,8 +72,12 @@ class NodeCluster:
             raise
         finally:
             store.close()
+            claim.close()
 
     def stop(self) -> None:
+        """End it; nothing happens when it has ended."""
+        if not self._thread.is_alive():
+            return
         assert self._stop is not None
         assert self._ended is not None
         self._loop.call_soon_threadsafe(self._stop.set)
