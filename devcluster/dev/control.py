@@ -8,13 +8,11 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-import psutil
-
-from devcluster.dev import system
+from devcluster.dev import census, system
 from devcluster.dev.children import die_with_parent
 from devcluster.dev.state import State, holder, locked, read_json
 from devcluster.dev.system import Asked
@@ -82,7 +80,8 @@ def end_leftovers(state: State) -> None:
     """Kills what an earlier run left: by process id, and only where the start time is the recorded one."""
     for name, pids in read_json(state.processes).get("pids", {}).items():
         for pid, started in pids:
-            _kill(name, pid, started)
+            if not census.kill(pid, started):
+                raise EmbeddedSystemError(f"{name} (process {pid}) of an earlier run does not end")
     state.processes.unlink(missing_ok=True)
 
 
@@ -137,7 +136,7 @@ def _steps(state: State) -> list[Step]:
 def _end(state: State, pid: int) -> None:
     _signal(pid, signal.SIGTERM)
     deadline = time.monotonic() + FALL
-    while holder(state):
+    while holder(state) or census.runs(pid):
         if time.monotonic() > deadline:
             _signal(pid, signal.SIGKILL)
             deadline = time.monotonic() + FALL
@@ -149,29 +148,3 @@ def _signal(pid: int, number: signal.Signals) -> None:
         os.kill(pid, number)
     except ProcessLookupError:
         pass
-
-
-def _kill(name: str, pid: int, started: float) -> None:
-    try:
-        process = psutil.Process(pid)
-        if abs(process.create_time() - started) < 1.0:
-            process.kill()
-            process.wait(5)
-    except psutil.NoSuchProcess:
-        pass
-    except psutil.TimeoutExpired as error:
-        raise EmbeddedSystemError(
-            f"{name} (process {pid}) of an earlier run does not end", where="dev"
-        ) from error
-
-
-def alive(pids: Sequence[int]) -> list[int]:
-    """Those of the processes that still run."""
-    return [pid for pid in pids if _runs(pid)]
-
-
-def _runs(pid: int) -> bool:
-    try:
-        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False

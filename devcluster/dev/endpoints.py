@@ -13,8 +13,6 @@ from provisioner.chain import Chain
 
 Json = dict[str, Any]
 
-ROUTER = "laneway-router-"  # how the names of Envoy's pods begin
-
 
 def compose(
     state: State, made: System, chain: Chain, entry: str, running: Mapping[str, Sequence[int]]
@@ -39,20 +37,14 @@ def compose(
 
 
 def by_name(
-    supervisor: int, children: Mapping[str, int | None], pods: Mapping[str, Sequence[int]]
+    supervisor: int, children: Mapping[str, int | None], node: Mapping[int, str]
 ) -> dict[str, list[int]]:
-    """Process ids by name: the supervisor, what it keeps running, and the pods: Envoy's as `envoy`, each
-    other's by its deployment's pod name."""
-    named: dict[str, list[int]] = {"supervisor": [supervisor]}
-    named |= {name: [pid] if pid else [] for name, pid in children.items()}
-    named["envoy"] = []
-    for pod, pids in sorted(pods.items()):
-        name = pod.partition("/")[2]
-        if name.startswith(ROUTER):
-            named["envoy"].extend(pids)
-        else:
-            named[f"pod/{name}"] = list(pids)
-    return named
+    """Process ids by name: the supervisor, what it keeps running, and what the cluster's node runs (process
+    id to program): Envoys as `envoy`, all else as `node`."""
+    kept = {name: [pid] if pid else [] for name, pid in children.items()}
+    envoys = sorted(pid for pid, program in node.items() if program == "envoy")
+    others = sorted(pid for pid, program in node.items() if program != "envoy")
+    return {"supervisor": [supervisor], **kept, "envoy": envoys, "node": others}
 
 
 def entry_namespace(chain: Chain) -> str:

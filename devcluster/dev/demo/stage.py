@@ -53,6 +53,27 @@ class Reply:
         return {hop.service: hop.lane for hop in self.hops}
 
 
+@dataclass(frozen=True)
+class Seen:
+    """A lane as it was seen in the cluster."""
+
+    uid: str
+    status: Json
+
+    def __str__(self) -> str:
+        conditions = self.status.get("conditions", ())
+        said = next((one["message"] for one in conditions if one["type"] == "Ready"), "no status yet")
+        return f"{self.status.get('phase', 'no phase')}: {said}"
+
+    @property
+    def ready(self) -> bool:
+        return self.status.get("phase") == "Ready"
+
+    @property
+    def services(self) -> list[Json]:
+        return list(self.status.get("services", ()))
+
+
 @dataclass
 class Stage:
     """One run of the story. `notes` keeps what later steps need from earlier ones."""
@@ -118,15 +139,14 @@ class Stage:
         file.write_text(re.sub(r'VERSION = ".*"', f'VERSION = "{version}"', file.read_text()))
         self.tell.done(f"sed -i 's/VERSION = .*/VERSION = \"{version}\"/' {service}/app.py")
 
-    def lane(self, name: str) -> Json | None:
-        """The Lane object, or None."""
+    def lane(self, name: str) -> Seen | None:
+        """The lane as the cluster has it, or None."""
         path = f"/apis/{labels.API_VERSION}/lanes/{self.endpoints['chain']}.{name}"
         answer = self.api.get(path)
         if answer.status_code == httpx.codes.NOT_FOUND:
             return None
-        answer.raise_for_status()
-        found: Json = answer.json()
-        return found
+        found: Json = answer.raise_for_status().json()
+        return Seen(found["metadata"]["uid"], found.get("status", {}))
 
     def pods(self, lane: str) -> list[str]:
         """The names of a lane's pods."""

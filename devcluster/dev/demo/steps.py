@@ -8,7 +8,7 @@ from functools import partial
 from operator import eq
 
 from devcluster.dev.demo import leftovers, traffic
-from devcluster.dev.demo.stage import CHAIN, Reply, Stage, wait
+from devcluster.dev.demo.stage import CHAIN, Reply, Seen, Stage, wait
 from devcluster.dev.demo.tell import expect
 from provisioner.names import lane_name
 
@@ -44,8 +44,10 @@ def pull_request(stage: Stage) -> None:
 
 def reasons(stage: Stage) -> None:
     stage.tell.done(f"kubectl get lane {stage.endpoints['chain']}.{FIRST} -o yaml   (status.services)")
-    lane = wait("the lane's services are known", lambda: stage.lane(FIRST), _has_services)
-    rows = lane["status"]["services"]
+    lane = wait(
+        "the lane's services are known", lambda: stage.lane(FIRST), lambda seen: seen and seen.services
+    )
+    rows = lane.services
     stage.tell.rows(
         [(one["name"], "in" if one["inLane"] else "out", one["reason"], one["message"]) for one in rows]
     )
@@ -61,13 +63,13 @@ def ready(stage: Stage) -> None:
     lane = wait("the lane is ready", lambda: stage.lane(FIRST), _is_ready)
     pods = stage.pods(FIRST)
     timeline = [
-        f"{one['event']} {one['seconds']:.2f} s" for one in lane["status"]["timeline"] if "seconds" in one
+        f"{one['event']} {one['seconds']:.2f} s" for one in lane.status["timeline"] if "seconds" in one
     ]
     stage.tell.came(
-        [f"phase {lane['status']['phase']}, {lane['status']['url']}", f"timeline: {', '.join(timeline)}"]
+        [f"phase {lane.status['phase']}, {lane.status['url']}", f"timeline: {', '.join(timeline)}"]
     )
     expect("pods in the lane", len(pods), 1)
-    stage.notes["uid"] = lane["metadata"]["uid"]
+    stage.notes["uid"] = lane.uid
     stage.tell.holds(f"{len(pods)} pod in the lane, against {len(CHAIN)} services in the chain")
 
 
@@ -123,8 +125,8 @@ def update(stage: Stage) -> None:
         lambda seen: seen == "3-faster",
     )
     stage.show_ask(ask)
-    lane = stage.lane(FIRST) or {}
-    expect("the lane is the same object", lane.get("metadata", {}).get("uid"), stage.notes["uid"])
+    lane = stage.lane(FIRST)
+    expect("the lane is the same object", lane and lane.uid, stage.notes["uid"])
     stage.tell.holds("the lane was updated in place")
 
 
@@ -168,12 +170,8 @@ STORY = (
 )
 
 
-def _has_services(lane: object) -> bool:
-    return isinstance(lane, dict) and bool(lane.get("status", {}).get("services"))
-
-
-def _is_ready(lane: object) -> bool:
-    return isinstance(lane, dict) and lane.get("status", {}).get("phase") == "Ready"
+def _is_ready(seen: Seen | None) -> bool:
+    return seen is not None and seen.ready
 
 
 def _version(reply: Reply, service: str) -> str:

@@ -8,7 +8,6 @@ from contextlib import contextmanager
 
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
 
 class StepFailed(Exception):
@@ -41,11 +40,12 @@ class Tell:
             self.console.print(f"     {escape(line)}")
 
     def rows(self, rows: Sequence[Sequence[str]]) -> None:
-        """What came back, as a table without lines."""
-        table = Table(box=None, show_header=False, padding=(0, 2, 0, 0), pad_edge=False)
-        for row in rows:
-            table.add_row(*(escape(cell) for cell in ("    ", *row)))
-        self.console.print(table)
+        """What came back, as a table."""
+        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+        self.came(
+            "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+            for row in rows
+        )
 
     def holds(self, text: str) -> None:
         """A claim that was checked."""

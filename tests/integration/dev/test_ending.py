@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from devcluster.dev import control
+from devcluster.dev import census, control
 from devcluster.dev.processes import BIN
 from devcluster.dev.state import State, holder, read_json
 from devcluster.dev.system import Asked
@@ -33,7 +33,7 @@ def process_ids(state: State) -> list[int]:
 
 
 def nothing_runs(pids: list[int]) -> bool:
-    return control.alive(pids) == []
+    return census.alive(pids) == []
 
 
 def test_down_ends_everything_and_another_up_keeps_addresses(state: State) -> None:

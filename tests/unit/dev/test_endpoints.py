@@ -5,25 +5,11 @@ from __future__ import annotations
 from devcluster.dev.endpoints import by_name
 
 
-def test_the_routers_pods_are_envoy_and_others_go_by_their_names() -> None:
-    named = by_name(
-        1,
-        {"serve": 2, "worker": None},
-        {
-            "shop/laneway-router-shop-5d-x": [7],
-            "shop/payment-6f-y": [8],
-            "shop/laneway-router-shop-5d-z": [9],
-        },
-    )
+def test_envoys_are_told_from_everything_else_that_the_node_runs() -> None:
+    named = by_name(1, {"serve": 2, "worker": None}, {9: "envoy", 8: "python3.11", 7: "envoy"})
 
-    assert named == {
-        "supervisor": [1],
-        "serve": [2],
-        "worker": [],
-        "envoy": [7, 9],
-        "pod/payment-6f-y": [8],
-    }
+    assert named == {"supervisor": [1], "serve": [2], "worker": [], "envoy": [7, 9], "node": [8]}
 
 
-def test_without_pods_envoy_is_there_with_no_process() -> None:
+def test_without_a_node_envoy_is_there_with_no_process() -> None:
     assert by_name(1, {}, {})["envoy"] == []
