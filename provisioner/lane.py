@@ -109,6 +109,12 @@ class Lane:
         return object_name(self.chain, self.name)
 
     @property
+    def is_new(self) -> bool:
+        """Whether nobody has acted on the Lane since it was created: as its creator holds it, it cannot own
+        anything yet."""
+        return self.generation == 1 and not self.status
+
+    @property
     def phase(self) -> str:
         return str(self.status.get("phase", ""))
 

@@ -43,26 +43,29 @@ class Outcome:
     steps: dict[str, float] = field(default_factory=dict)
 
 
-def converge(chain: Chain, name: str, world: World) -> Outcome:
-    """Makes one lane what it should be. Raises TemporaryError when it must be tried again; what only a person
-    can change is said in the lane's status instead."""
-    return lanes.on_conflict(lambda: _converge(chain, name, world))
+def converge(chain: Chain, name: str, world: World, written: Lane | None = None) -> Outcome:
+    """Makes one lane what it should be. `written` is the Lane that the caller has just written, which spares
+    reading it. Raises TemporaryError when it must be tried again; what only a person can change is said in
+    the lane's status instead."""
+    fresh = [written] if written is not None else []
+    return lanes.on_conflict(lambda: _converge(chain, name, world, fresh.pop() if fresh else None))
 
 
-def _converge(chain: Chain, name: str, world: World) -> Outcome:
-    lane = lanes.read(world.cluster, chain.name, name)
+def _converge(chain: Chain, name: str, world: World, written: Lane | None) -> Outcome:
+    lane = written or lanes.read(world.cluster, chain.name, name)
     if lane is None:
         return Outcome(object_name(chain.name, name), "")
     lane = _without_closed(lane, chain, world)
     if not lane.members:
         return _close(lane, world)
-    return _Run(chain, lane, world).converge()
+    return _Run(chain, lane, world, owns_nothing=written is not None and written.is_new).converge()
 
 
 def _without_closed(lane: Lane, chain: Chain, world: World) -> Lane:
     """The lane without members whose closing was noted: an `opened` that was folded in at the same moment as
-    its `closed` elsewhere has written its Lane before this reads the ledger."""
-    if not lane.members:
+    its `closed` elsewhere has written its Lane before this reads the ledger. Who notes a closing after that
+    finds the Lane himself, so once a spec was observed the ledger has nothing to add to it."""
+    if not lane.members or lane.status.get("observedGeneration") == lane.generation:
         return lane
     open_members = decision.still_open(lane.members, world.ledger(chain).read().tombstones)
     if open_members == lane.members:
@@ -88,20 +91,21 @@ def _close(lane: Lane, world: World) -> Outcome:
 class _Run:
     """One convergence of an open lane."""
 
-    def __init__(self, chain: Chain, lane: Lane, world: World) -> None:
+    def __init__(self, chain: Chain, lane: Lane, world: World, *, owns_nothing: bool) -> None:
         self.chain, self.lane, self.world = chain, lane, world
+        self.owns_nothing = owns_nothing
         self.steps: dict[str, float] = {}
 
     def converge(self) -> Outcome:
         try:
             with self._step("changes"):
                 sources = self._sources()
+                verdicts = changes.select(self.chain, sources)
+                wanted = self._wanted(verdicts, sources)
         except LanewayError as problem:
             return self._blocked(problem)
         with self._step("plan"):
-            verdicts = changes.select(self.chain, sources)
-            wanted = self._wanted(verdicts, sources)
-            before = snapshot.read(self.chain, self.lane, self.world.cluster)
+            before = snapshot.read(self.chain, self.lane, self.world.cluster, owns_nothing=self.owns_nothing)
             made = plan.make(self.chain, self.lane, wanted, before)
         with self._step("apply"):
             made, after = self._carry_out(made, before)
@@ -184,7 +188,7 @@ class _Run:
     def _report(
         self, verdicts: Sequence[Verdict], wanted: Sequence[Wanted], made: Plan, after: Snapshot
     ) -> Outcome:
-        if not all(status.is_ready(one) for one in after.owned):
+        if not made.writes and not all(status.is_ready(one) for one in after.owned):
             after = replace(after, pods=snapshot.pods(self.chain, self.lane, self.world.cluster))
         now = self.world.now()
         found = status.compute(

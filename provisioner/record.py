@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import structlog
 
 from provisioner import decision, lanes
@@ -13,19 +15,27 @@ from provisioner.world import World
 log = structlog.get_logger()
 
 
-def record(event: ForgeEvent, chain: Chain, world: World) -> tuple[str, ...]:
-    """Writes what the event means for its lane. Returns the names of the lanes that have to converge.
+@dataclass(frozen=True)
+class Recorded:
+    """A lane that has to converge; `written` is the Lane itself where the event has just changed it."""
+
+    lane: str
+    written: Lane | None = None
+
+
+def record(event: ForgeEvent, chain: Chain, world: World) -> tuple[Recorded, ...]:
+    """Writes what the event means for its lane. Returns the lanes that have to converge.
 
     Safe to run concurrently and repeatedly: the Lane is written conditionally, a tombstone before it.
     """
     name = decision.lane_of(event, chain)
     if event.kind is Kind.DELETED and _exists(event, chain, world):
         log.info("event.outlived", repository=event.repository, ref=event.ref)
-        return (name,)
+        return (Recorded(name),)
     return lanes.on_conflict(lambda: _record(name, event, chain, world))
 
 
-def _record(name: str, event: ForgeEvent, chain: Chain, world: World) -> tuple[str, ...]:
+def _record(name: str, event: ForgeEvent, chain: Chain, world: World) -> tuple[Recorded, ...]:
     lane = lanes.read(world.cluster, chain.name, name)
     ledger = world.ledger(chain)
     tombstones = ledger.read().tombstones if _may_open(lane, event) else {}
@@ -35,9 +45,10 @@ def _record(name: str, event: ForgeEvent, chain: Chain, world: World) -> tuple[s
         ledger.bury(*made.tombstone)
     if made.waiting:
         ledger.wait(decision.member_key(event), event)
-    if made.lane is not None:
-        lanes.write(world.cluster, made.lane)
-    return (name,) if made.lane is not None or lane is not None else ()
+    if made.lane is None:
+        return () if lane is None else (Recorded(name),)
+    written = lanes.write(world.cluster, made.lane)
+    return (Recorded(name, written),)
 
 
 def _exists(event: ForgeEvent, chain: Chain, world: World) -> bool:

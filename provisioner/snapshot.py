@@ -18,7 +18,7 @@ CLONEABLE = ("Deployment", "StatefulSet")
 _NOT_OF_A_LANE = f"!{labels.LANE}"
 
 
-def read(chain: Chain, lane: Lane, cluster: Cluster) -> Snapshot:
+def read(chain: Chain, lane: Lane, cluster: Cluster, *, owns_nothing: bool = False) -> Snapshot:
     """The baseline of the chain's namespaces and what the lane owns there."""
     kinds = _kinds(chain)
 
@@ -37,7 +37,7 @@ def read(chain: Chain, lane: Lane, cluster: Cluster) -> Snapshot:
         services=listed(("Service",), _NOT_OF_A_LANE),
         budgets=listed(("PodDisruptionBudget",), ""),
         claims=listed(("PersistentVolumeClaim",), _NOT_OF_A_LANE) if _use_claims(workloads) else (),
-        owned=listed(("Service", *kinds), of_lane(lane)),
+        owned=() if owns_nothing else listed(("Service", *kinds), of_lane(lane)),
         pods=(),
     )
 

@@ -11,10 +11,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+import structlog
+
 from provisioner.chain import Chain
+from provisioner.errors import LanewayError
 from provisioner.events import ForgeEvent
 from provisioner.lane import Lane
 from provisioner.reconcile import Outcome
+from provisioner.record import Recorded
 from provisioner.world import World
 from workers import metrics, queue
 from workers.chainbook import ChainBook
@@ -22,17 +26,19 @@ from workers.fence import Fence
 from workers.locks import Locks
 from workers.queue import Queue
 
+log = structlog.get_logger()
+
 
 class Record(Protocol):
     """`provisioner.record.record`: folds an event into the cluster; the lanes that have to converge."""
 
-    def __call__(self, event: ForgeEvent, chain: Chain, world: World) -> tuple[str, ...]: ...
+    def __call__(self, event: ForgeEvent, chain: Chain, world: World) -> tuple[Recorded, ...]: ...
 
 
 class Converge(Protocol):
     """`provisioner.reconcile.converge`: makes one lane what it should be."""
 
-    def __call__(self, chain: Chain, name: str, world: World) -> Outcome: ...
+    def __call__(self, chain: Chain, name: str, world: World, written: Lane | None = None) -> Outcome: ...
 
 
 @dataclass(frozen=True)
@@ -52,12 +58,13 @@ def deliver(data: Mapping[str, Any], chain_name: str, context: Context) -> None:
     """Makes one delivery durable in the cluster and has the lanes concerned converge."""
     chain = context.book.get(chain_name)
     fence = Fence(context.seconds)
-    for lane in context.record(ForgeEvent.from_json(dict(data)), chain, context.world(fence)):
-        context.queue.put(queue.converge(chain.name, lane))
+    for found in context.record(ForgeEvent.from_json(dict(data)), chain, context.world(fence)):
+        if not _converged_at_once(found.written, context):
+            context.queue.put(queue.converge(chain.name, found.lane))
 
 
-def converge(chain_name: str, lane: str, context: Context) -> None:
-    """One convergence of a lane, unless another job is at it."""
+def converge(chain_name: str, lane: str, context: Context, written: Lane | None = None) -> None:
+    """One convergence of a lane, unless another job is at it. `written`: the Lane, if this job wrote it."""
     chain = context.book.get(chain_name)
     name = f"{chain.name}.{lane}"
     context.locks.mark(name)
@@ -68,7 +75,7 @@ def converge(chain_name: str, lane: str, context: Context) -> None:
         seen = context.locks.marked(name)
         fence = Fence(context.seconds, held.valid)
         try:
-            _converge(chain, lane, context, context.world(fence))
+            _converge(chain, lane, context, context.world(fence), written)
         finally:
             held.release()
             if context.locks.marked(name) != seen:
@@ -85,8 +92,22 @@ def sweep(context: Context) -> None:
             context.queue.put(queue.converge(lane.chain, lane.name))
 
 
-def _converge(chain: Chain, lane: str, context: Context, world: World) -> None:
-    outcome = context.converge(chain, lane, world)
+def _converged_at_once(written: Lane | None, context: Context) -> bool:
+    """Whether a lane that begins or ends converged within the job that wrote it, which spares reading what is
+    known; what comes between is better done in a job of its own, where several events make one run.
+    Whatever is in the way is for such a job, too: the delivery is safe in the cluster by now."""
+    if written is None or not (written.is_new or not written.members):
+        return False
+    try:
+        converge(written.chain, written.name, context, written)
+    except LanewayError as error:
+        log.info("lane.later", lane=written.object_name, reason=error.reason, error=str(error))
+        return False
+    return True
+
+
+def _converge(chain: Chain, lane: str, context: Context, world: World, written: Lane | None) -> None:
+    outcome = context.converge(chain, lane, world, written)
     for step, seconds in outcome.steps.items():
         metrics.STEP_SECONDS.labels(step).observe(seconds)
     again = queue.converge_again(chain.name, lane)

@@ -17,6 +17,7 @@ from provisioner.chain import Chain, Repository
 from provisioner.errors import ClusterError, PermanentError
 from provisioner.events import ForgeEvent
 from provisioner.reconcile import Outcome
+from provisioner.record import Recorded
 from workers import celery, queue, tasks, worker
 from workers.execution import Runner
 from workers.jobs import Context
@@ -44,12 +45,12 @@ class Provisioner:
     def __init__(self, notes: redis.Redis) -> None:
         self._notes = notes
 
-    def record(self, event: ForgeEvent, chain: Chain, _: object) -> tuple[str, ...]:
+    def record(self, event: ForgeEvent, chain: Chain, _: object) -> tuple[Recorded, ...]:
         self._notes.rpush("calls", f"record {event.ref}")
         self._fail("record")
-        return (event.ref,)
+        return (Recorded(event.ref),)
 
-    def converge(self, _: Chain, name: str, __: object) -> Outcome:
+    def converge(self, _: Chain, name: str, __: object, ___: object = None) -> Outcome:
         self._notes.rpush("calls", f"begin {name} {time.time()} {os.getpid()}")
         self._fail("converge")
         time.sleep(float(self._notes.get("pause") or 0))
