@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import hashlib
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from enum import StrEnum
 
@@ -112,6 +113,11 @@ class Chain:
     def namespaces(self) -> tuple[str, ...]:
         """Every namespace that a service lies in, sorted."""
         return tuple(sorted({service.namespace for service in self.services}))
+
+    @property
+    def revision(self) -> str:
+        """Changes with everything that the file says; where the file lies does not count."""
+        return hashlib.sha256(repr(replace(self, source="")).encode()).hexdigest()[:12]
 
     def service(self, name: str) -> Service:
         """The service of that name; KeyError when the chain has none."""

@@ -45,6 +45,11 @@ class Settings(BaseSettings):
     git_seconds: int = 30  # for one git command
 
     sweep_schedule: str = "17 3 * * *"  # cron, UTC
+    # the sweep stops when at least so many lanes, and more than so many percent of all, would go at once
+    sweep_brake_percent: int = Field(default=30, ge=0, le=100)
+    sweep_brake_least: int = Field(default=5, ge=1)
+    sweep_rate: float = Field(default=20, gt=0)  # convergences a second that it asks for, beside deliveries
+    tombstone_days: int = Field(default=30, ge=1)  # a delivery later than this may open a closed lane again
 
     discovery_host: str = "0.0.0.0"
     discovery_port: int = 18000

@@ -20,7 +20,8 @@ copy that serves is routed to.
 The conditions: Resolved (the sources, and with them the changes, are known), Deployed (every wanted object is
 in the cluster), Ready. With nothing changed the status is equal, whatever the time, so that a run writes it
 only when there is news: times are those of transitions, taken over from the status before. `deadline` is
-when time alone will change something, `heads` the commits that the timeline knows of. Lists and no maps,
+when time alone will change something, `heads` the commits that the timeline knows of, `activeAt` when the
+lane was last pushed to or used, `chainRevision` the chain's file at the last plan. Lists and no maps,
 since the status is written by merge patch, in which a map never loses a key.
 """
 
@@ -44,6 +45,7 @@ __all__ = ["again", "blocked", "compute", "is_ready", "terminating", "terminatin
 Json = dict[str, Any]
 
 BLOCKED_SECONDS = 600
+_KEPT = ("summary", "url", "services", "chainRevision")
 CLOSING = "the lane has no members any more; its routes go first, then its copies"
 
 
@@ -66,7 +68,9 @@ def compute(
     phase, reason, message = findings.judge(found)
     return _status(
         lane,
+        now,
         phase=phase,
+        chainRevision=chain.revision,
         deadline=findings.deadline(found),
         summary=findings.summary(found),
         url=_url(chain, lane),
@@ -91,6 +95,7 @@ def blocked(lane: Lane, problem: LanewayError, now: datetime) -> Json:
     news = [] if told else [Entry(Happening.BLOCKED, str(problem))]
     return _status(
         lane,
+        now,
         phase=phase,
         deadline=None if lasting else ends,
         conditions=[
@@ -108,6 +113,7 @@ def terminating(lane: Lane, now: datetime) -> Json:
     news = [] if lane.phase == Phase.TERMINATING else [Entry(Happening.CLOSING)]
     return _status(
         lane,
+        now,
         phase=Phase.TERMINATING,
         deadline=None,
         conditions=[
@@ -133,15 +139,22 @@ def again(status: Json, now: datetime) -> float | None:
     return None if deadline is None else max(0.0, (moment(deadline) - now).total_seconds())
 
 
-def _status(lane: Lane, *, phase: Phase, deadline: datetime | None, **parts: Any) -> Json:
+def _status(lane: Lane, now: datetime, *, phase: Phase, deadline: datetime | None, **parts: Any) -> Json:
     """The status before, with what is known now in its place."""
-    kept: Json = {key: lane.status[key] for key in ("summary", "url", "services") if key in lane.status}
+    kept: Json = {key: lane.status[key] for key in _KEPT if key in lane.status}
     whole: Json = {
         "phase": phase.value,
         "observedGeneration": lane.generation,
+        "activeAt": _active_at(lane, now),
         "heads": [{"member": member.key, "sha": member.sha} for member in lane.members],
     }
     return kept | whole | parts | ({"deadline": stamp(deadline)} if deadline else {})
+
+
+def _active_at(lane: Lane, now: datetime) -> str:
+    """When the lane was opened, last pushed to, or last used: from then on its ttl counts."""
+    noted = lane.status.get("activeAt")
+    return stamp(now) if noted is None or timeline.pushed(lane) else str(noted)
 
 
 def _condition(lane: Lane, now: datetime, kind: str, holds: bool, reason: str, message: str) -> Json:

@@ -103,6 +103,12 @@ def moves(lane: Lane) -> list[Entry]:
     return [Entry(Happening.UPDATED, ", ".join(told))] if told else []
 
 
+def pushed(lane: Lane) -> bool:
+    """Whether a member has another commit than the status knows of, a new member included."""
+    known = {one["member"]: one["sha"] for one in lane.status.get("heads") or ()}
+    return any(known.get(member.key) != member.sha for member in lane.members)
+
+
 def heads_of(lane: Lane) -> str:
     """The lane's members and where each is, for people."""
     return _listed({member.key: member.sha for member in lane.members}) or "the lane has no members"
