@@ -1,7 +1,10 @@
-"""Puts a worker process together from its settings: the one place where the real parts meet."""
+"""Puts workers and beat together from its settings: the one place where the real parts meet."""
 
 from __future__ import annotations
 
+import os
+import secrets
+import socket
 from collections.abc import Callable
 from datetime import UTC, datetime
 
@@ -13,11 +16,14 @@ from provisioner.record import record
 from provisioner.settings import Settings
 from provisioner.world import World
 from workers import queue
+from workers.beat import Leader
 from workers.chainbook import ChainBook
+from workers.election import Election
 from workers.fence import Fence, FencedCluster
 from workers.jobs import Context
 from workers.locks import Locks
 from workers.queue import Queue
+from workers.schedule import Cron
 
 
 def context(settings: Settings) -> Context:
@@ -32,6 +38,21 @@ def context(settings: Settings) -> Context:
         converge=reconcile.converge,
         seconds=settings.job_seconds,
     )
+
+
+def election(settings: Settings, cluster: Cluster) -> Election:
+    """This process as a candidate for beat's leadership."""
+    return Election(
+        cluster, settings.namespace, f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
+    )
+
+
+def leader(settings: Settings, cluster: Cluster) -> Callable[[], Leader]:
+    """Makes what leads once elected. Raises ConfigError for wrong chain files or a wrong schedule."""
+    book = ChainBook(settings.chains, chains.load)
+    jobs = Queue(queue.connect(settings.redis_url), lease=settings.lock_seconds)
+    cron = Cron(settings.sweep_schedule, "LANEWAY_SWEEP_SCHEDULE")
+    return lambda: Leader(cluster, book, jobs, cron)
 
 
 def _worlds(settings: Settings, cluster: Cluster) -> Callable[[Fence], World]:

@@ -15,6 +15,7 @@ PortFile = Annotated[
 def register(app: typer.Typer) -> None:
     """Adds them to the command line."""
     app.command()(worker)
+    app.command()(beat)
 
 
 def worker(metrics_port_file: PortFile = None) -> None:
@@ -32,3 +33,23 @@ def worker(metrics_port_file: PortFile = None) -> None:
     app = celery.make_app(found)
     tasks.register(app, context, runner, found.dedupe_seconds)
     process.run(app, context.queue, runner, found.worker_threads, found.job_seconds)
+
+
+def beat(metrics_port_file: PortFile = None) -> None:
+    """Watch the cluster and keep the schedule; of several, one leads."""
+    import signal
+    import threading
+
+    from provisioner import cluster, logs, settings
+    from workers import assembly, exposition
+    from workers import beat as process
+
+    logs.configure("beat")
+    found = settings.load()
+    reached = cluster.connect(found.kubeconfig)
+    lead = assembly.leader(found, reached)
+    exposition.serve(found, metrics_port_file)
+    stopped = threading.Event()
+    for one in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(one, lambda *_: stopped.set())
+    process.run(assembly.election(found, reached), lead, stopped)

@@ -28,6 +28,7 @@ JOBS = "laneway:jobs"  # hash: job id -> message
 DUE = "laneway:due"  # sorted set: job id -> when it is put into the list (again), seconds
 LEASES = "laneway:leases"  # sorted set: id of a running job -> when its worker counts as gone, seconds
 MARK = "laneway:mark:"  # + key: the id of the job that was put under it, or "done"
+FOUNDED = "laneway:founded"
 
 KEPT_SECONDS = 86_400  # how long a mark outlives a job that never ends
 RECLAIM_SECONDS = 120  # a job that nobody has begun by then is put into the list once more
@@ -138,6 +139,11 @@ class Queue:
         """Puts what is due into the list, at most 100 at once; how many."""
         keys = [JOBS, DUE, message.QUEUE]
         return int(self._run("PROMOTE", "look for due jobs", keys, [str(RECLAIM_SECONDS)]))
+
+    def founded(self) -> bool:
+        """True once in the life of a Redis: the first time, and after it lost what it held."""
+        with answered("look whether Redis is new"):
+            return bool(self._client.set(FOUNDED, "1", nx=True))
 
     def waiting(self) -> int:
         """How many jobs lie in the list."""

@@ -1,0 +1,167 @@
+"""Beat: the one process that turns what happens by itself into jobs.
+
+The leader keeps the schedule and watches lanes, what they own, and the baselines of the chains; each change
+that matters becomes a convergence of the lane concerned. A new leader begins with a sweep, which makes up for
+whatever happened while nobody led; a Redis that lost what it held is followed by one too. Losing leadership stops it; what two leaders put is the same jobs, which
+the queue holds once.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+import structlog
+
+from provisioner import labels
+from provisioner.chain import Chain
+from provisioner.cluster import Cluster
+from provisioner.errors import LanewayError, QueueError
+from workers import metrics, queue
+from workers.chainbook import ChainBook
+from workers.debounce import Debounce
+from workers.election import RENEW_SECONDS, Election
+from workers.queue import Queue
+from workers.relevance import WORKLOADS, AllLanes, OneLane, concerned, settled
+from workers.schedule import Cron
+from workers.watches import Target, Watch
+
+Json = dict[str, Any]
+
+TICK_SECONDS = 0.05
+LOOK_SECONDS = 1.0  # how often the schedule and the chain files are looked at
+
+log = structlog.get_logger()
+
+
+def targets(chains: Mapping[str, Chain]) -> frozenset[Target]:
+    """What has to be watched for these chains."""
+    namespaces = sorted({namespace for chain in chains.values() for namespace in chain.namespaces})
+    return frozenset(
+        {
+            Target("Lane"),
+            *(Target(kind, name) for kind in (*WORKLOADS, "Service") for name in namespaces),
+            *(Target("Pod", name, labels.LANE) for name in namespaces),
+        }
+    )
+
+
+class Leader:
+    """What the leader does, from its election to its end. `changed` may be called from any thread."""
+
+    def __init__(self, cluster: Cluster, book: ChainBook, jobs: Queue, cron: Cron) -> None:
+        self._cluster, self._book, self._jobs, self._cron = cluster, book, jobs, cron
+        self._lock = threading.Lock()
+        self._changed: Debounce[OneLane] = Debounce()
+        self._lanes: set[OneLane] = set()
+        self._watches: dict[Target, Watch] = {}
+        self._swept: datetime | None = None
+
+    def look(self, now: datetime) -> None:
+        """Keeps the schedule, and the watches in step with the chain files. Raises QueueError."""
+        self._watch(targets(self._book.chains()))
+        emptied = self._jobs.founded()
+        if emptied or self._swept is None or self._cron.due(self._swept, now):
+            self._jobs.put(queue.sweep())
+            self._swept = now
+
+    def flush(self) -> None:
+        """Puts the jobs that are due. Raises QueueError; what could not be put stays due."""
+        with self._lock:
+            due = self._changed.take(time.monotonic())
+        for number, lane in enumerate(due):
+            try:
+                self._jobs.put(queue.converge(lane.chain, lane.lane))
+            except QueueError:
+                self._note(*due[number:])
+                raise
+
+    def changed(self, obj: Json, gone: bool) -> None:
+        """An object changed, came or went."""
+        if obj["kind"] == "Lane":
+            self._lane_changed(obj, gone)
+            return
+        for concern in concerned(obj, self._book.chains().values()):
+            self._note(*([concern] if isinstance(concern, OneLane) else self._of_chain(concern)))
+
+    def stop(self) -> None:
+        for watch in self._watches.values():
+            watch.stop()
+
+    def _lane_changed(self, obj: Json, gone: bool) -> None:
+        lane = OneLane(obj["spec"]["chain"], obj["spec"]["lane"])
+        with self._lock:
+            (self._lanes.discard if gone else self._lanes.add)(lane)
+        if not gone and not settled(obj):
+            self._note(lane)
+
+    def _of_chain(self, concern: AllLanes) -> list[OneLane]:
+        with self._lock:
+            return sorted((lane for lane in self._lanes if lane.chain == concern.chain), key=str)
+
+    def _note(self, *lanes: OneLane) -> None:
+        known = self._book.chains()
+        with self._lock:
+            for lane in lanes:
+                if lane.chain in known:
+                    self._changed.note(lane, time.monotonic())
+
+    def _watch(self, wanted: frozenset[Target]) -> None:
+        for target in self._watches.keys() - wanted:
+            self._watches.pop(target).stop()
+        for target in wanted - self._watches.keys():
+            self._watches[target] = Watch(self._cluster, target, self.changed)
+            self._watches[target].start()
+
+
+def run(election: Election, lead: Callable[[], Leader], stopped: threading.Event) -> None:
+    """Campaigns, and leads while elected, until `stopped`."""
+    leader: Leader | None = None
+    campaign, look = _Every(RENEW_SECONDS), _Every(LOOK_SECONDS)
+    while not stopped.wait(TICK_SECONDS):
+        if campaign.due():
+            _outlast(election.campaign, "beat.campaign")
+        if election.leading() and leader is None:
+            leader = lead()
+            log.info("beat.leading")
+        if not election.leading() and leader is not None:
+            leader.stop()
+            leader = None
+            log.warning("beat.deposed")
+        metrics.LEADER.set(0 if leader is None else 1)
+        if leader is not None:
+            _lead(leader, look)
+    if leader is not None:
+        leader.stop()
+        _outlast(election.resign, "beat.resign")
+
+
+def _lead(leader: Leader, look: _Every) -> None:
+    if look.due():
+        _outlast(lambda: leader.look(datetime.now(UTC)), "beat.look")
+    _outlast(leader.flush, "beat.flush")
+
+
+def _outlast(call: Callable[[], None], event: str) -> None:
+    """Runs a call whose failure, an absent Redis or API server, the next turn makes good."""
+    try:
+        call()
+    except LanewayError as error:
+        log.warning(event, reason=error.reason, error=str(error))
+
+
+class _Every:
+    """True at most once in so many seconds, and at once."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds, self._next = seconds, 0.0
+
+    def due(self) -> bool:
+        now = time.monotonic()
+        if now < self._next:
+            return False
+        self._next = now + self._seconds
+        return True
