@@ -83,6 +83,13 @@ class Mirror:
             except Damaged as error:
                 raise Damaged(error.message, copy=self._made()) from error
 
+    def touch(self) -> None:
+        """Notes that the mirror is wanted, so that it is not the one to make room."""
+        try:
+            os.utime(self.root / f"{self.name}.use")
+        except FileNotFoundError:
+            pass  # there is nothing to keep
+
     def remove(self, copy: int) -> None:
         """Removes the copy once nobody uses it, unless another process has made a new one meanwhile."""
         with held(self.root / f"{self.name}.use", timeout=self.runner.timeout):

@@ -11,7 +11,7 @@ import os
 import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import structlog
@@ -24,6 +24,7 @@ from provisioner.git.errors import AccessRefused, BranchGone, Damaged, EmptyRepo
 from provisioner.git.home import Home, access
 from provisioner.git.mirror import REMOTE, Mirror, Tips, remote
 from provisioner.git.process import Runner
+from provisioner.git.recent import Recent
 from provisioner.git.refs import branch_ref, remote_ref
 from provisioner.git.space import make_room
 from provisioner.globs import globs
@@ -39,6 +40,14 @@ _REFUSED = re.compile(
 Credentials = Callable[[Repository], tuple[str, str] | None]
 
 
+@dataclass(frozen=True)
+class _Question:
+    chain: Chain
+    repository: Repository
+    member: Member
+    tips: Tips
+
+
 class Repositories:
     """Mirrors below `root`, together at most `max_bytes`; any number of processes may share the folder.
     Each git command, and each wait for a lock, takes at most `timeout` seconds. `credentials` gives user
@@ -51,6 +60,7 @@ class Repositories:
         self._max_bytes = max_bytes
         self._credentials = credentials
         self._runner = Runner(self._home.config, timeout, self._home.environment())
+        self._recent = Recent()
 
     def read(self, chain: Chain, repository: Repository, member: Member) -> Source:
         """What git says of `member` now.
@@ -61,12 +71,11 @@ class Repositories:
         with self._spoken_of(repository):
             tips = self._tips(chain, repository, member)
             mirror = Mirror(self._home.root, *self._access(repository), self._runner)
-            try:
-                return self._look(mirror, chain, repository, member, tips)
-            except Damaged as error:
-                log.warning("git.mirror_rebuilt", repository=repository.name, cause=error.message)
-                mirror.remove(error.copy)
-                return self._look(mirror, chain, repository, member, tips)
+            known = self._recent.get((chain, repository, tips))
+            if known is not None:
+                mirror.touch()
+                return replace(known, member=member)
+            return self._look(mirror, _Question(chain, repository, member, tips))
 
     def heads(self, repository: Repository) -> dict[str, str]:
         """The sha of every branch. Raises GitError."""
@@ -74,14 +83,22 @@ class Repositories:
             found = self._ask(repository, "--heads", "--end-of-options", REMOTE)
         return {ref.removeprefix("refs/heads/"): sha for ref, sha in found.items()}
 
-    def _look(
-        self, mirror: Mirror, chain: Chain, repository: Repository, member: Member, tips: Tips
-    ) -> Source:
+    def _look(self, mirror: Mirror, asked: _Question) -> Source:
+        """The answer of the mirror, which is made anew, once, if it is damaged."""
+        try:
+            return self._answer(mirror, asked)
+        except Damaged as error:
+            log.warning("git.mirror_rebuilt", repository=asked.repository.name, cause=error.message)
+            mirror.remove(error.copy)
+            return self._answer(mirror, asked)
+
+    def _answer(self, mirror: Mirror, asked: _Question) -> Source:
         with mirror.used() as use:
-            fetched = not mirror.has(tips)
+            fetched = not mirror.has(asked.tips)
             if fetched:
-                tips = mirror.fetch(tips, use)
-            source = _source(mirror, chain, repository, member, tips)
+                asked = replace(asked, tips=mirror.fetch(asked.tips, use))
+            source = _source(mirror, asked)
+        self._recent.put((asked.chain, asked.repository, asked.tips), source)
         if fetched:
             make_room(self._home.root, self._max_bytes)
         return source
@@ -145,13 +162,13 @@ def _refusal(repository: Repository, words: str) -> GitError:
     return AccessRefused(f"the repository refuses {told} (repositories[..].credentials): {words}")
 
 
-def _source(mirror: Mirror, chain: Chain, repository: Repository, member: Member, tips: Tips) -> Source:
-    git = mirror.local
+def _source(mirror: Mirror, asked: _Question) -> Source:
+    git, tips = mirror.local, asked.tips
     ancestor = history.merge_base(git, tips.base, tips.head)
     paths = history.paths(git, ancestor, tips.head)
-    source = Source(member, repository, tips.head, ancestor, paths, {})
+    source = Source(asked.member, asked.repository, tips.head, ancestor, paths, {})
     shas = {
         service.name: history.last_commit(git, tips.head, globs(service.paths))
-        for service in wanting_sha(chain, source)
+        for service in wanting_sha(asked.chain, source)
     }
     return replace(source, service_shas={name: sha for name, sha in shas.items() if sha})

@@ -170,10 +170,10 @@ DAMAGE: dict[str, tuple[str, Callable[[Path], None]]] = {
 @pytest.mark.parametrize("news", [True, False], ids=["with a new push", "without news"])
 @pytest.mark.parametrize("kind", DAMAGE)
 def test_a_damaged_mirror_is_made_anew(
-    origin: Origin, read: Reader, mirrors: Path, kind: str, news: bool
+    origin: Origin, reader: Callable[..., Reader], mirrors: Path, kind: str, news: bool
 ) -> None:
     origin.branch("fix", {"services/payment/app.py": "1"})
-    before = read("fix")
+    before = reader()("fix")
     pattern, damage = DAMAGE[kind]
     found = list(mirrors.glob(f"*.git/{pattern}"))
     assert found
@@ -181,7 +181,7 @@ def test_a_damaged_mirror_is_made_anew(
         damage(path)
     if news:
         origin.commit("fix", {"services/orders/app.py": "2"})
-    after = read("fix")
+    after = reader()("fix")
     assert after.head == origin.sha("fix")
     assert after.merge_base == before.merge_base
     assert after.paths == (("services/orders/app.py",) if news else ()) + ("services/payment/app.py",)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import fcntl
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,7 +17,7 @@ import pytest
 from provisioner.git.space import make_room, size
 from tests.support.origin import Origin
 
-from .conftest import Reader
+from .conftest import Reader, service
 
 
 def objects(mirror: Path) -> list[str]:
@@ -60,12 +62,42 @@ def test_branches_that_nobody_asked_for_are_not_fetched(origin: Origin, read: Re
     assert shown.returncode != 0
 
 
-def test_without_news_nothing_is_fetched(origin: Origin, read: Reader, mirrors: Path) -> None:
+def test_without_news_nothing_is_fetched(
+    origin: Origin, reader: Callable[..., Reader], mirrors: Path
+) -> None:
     origin.branch("fix", {"a": "1"})
-    read("fix")
+    reader()("fix")
     before = packs(mirrors)
-    read("fix")
+    reader()("fix")
     assert packs(mirrors) == before != set()
+
+
+def test_the_same_heads_again_cost_one_question_to_the_repository(
+    origin: Origin, read: Reader, mirrors: Path
+) -> None:
+    """Without its mirror, only what is known can answer."""
+    origin.branch("fix", {"services/payment/app.py": "1"})
+    first = read("fix")
+    [mirror] = mirrors.glob("*.git")
+    shutil.rmtree(mirror)
+    later = replace(read.member("fix"), pull=8)
+    again = read.repositories.read(read.chain, read.repository, later)
+    assert again == replace(first, member=later)
+    assert not list(mirrors.glob("*.git"))
+
+
+def test_what_is_known_of_one_chain_is_not_taken_for_another(origin: Origin, read: Reader) -> None:
+    head = origin.branch("fix", {"services/payment/app.py": "1"})
+    assert read("fix").service_shas == {}
+    payment = service("payment", image="{service_sha}")
+    assert read("fix", payment).service_shas == {"payment": head}
+
+
+def test_a_base_that_moved_is_noticed(origin: Origin, read: Reader) -> None:
+    head = origin.branch("fix", {"services/payment/app.py": "1"})
+    assert read("fix").paths == ("services/payment/app.py",)
+    origin.git("update-ref", "refs/heads/main", head)
+    assert read("fix").paths == ()
 
 
 def test_a_head_that_another_branch_brought_is_not_fetched_again(
@@ -94,6 +126,7 @@ def test_many_branches_at_once_are_all_read(origin: Origin, reader: Callable[...
 PROCESS = """
 import sys
 from datetime import UTC, datetime
+from dataclasses import replace
 from pathlib import Path
 from provisioner.chain import Chain, Repository
 from provisioner.git import Repositories
