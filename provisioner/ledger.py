@@ -20,6 +20,8 @@ from provisioner.errors import ConflictError
 from provisioner.events import ForgeEvent
 from provisioner.lane import moment, stamp
 
+Json = dict[str, Any]
+
 _CLOSED, _WAITING = "closed", "waiting"
 
 
@@ -44,10 +46,7 @@ class Ledger:
     def read(self) -> Facts:
         """All facts. Makes the ledger where there is none, so that closing the first lane costs no more than
         closing another."""
-        found = self._cluster.get("ConfigMap", self._name, self._namespace)
-        if found is None:
-            self._create({})
-            return Facts({}, {}, {})
+        found = self._cluster.get("ConfigMap", self._name, self._namespace) or self._made()
         return _facts(found.get("data") or {})
 
     def bury(self, member: str, at: datetime) -> None:
@@ -68,22 +67,21 @@ class Ledger:
 
     def _write(self, data: dict[str, str] | dict[str, None]) -> None:
         try:
-            self._cluster.merge("ConfigMap", self._name, {"data": data}, self._namespace)
+            self._merge(data)
         except NotFoundError:
-            self._create(data)
+            self._made()
+            self._merge(data)
 
-    def _create(self, data: dict[str, str] | dict[str, None]) -> None:
-        metadata = {
-            "name": self._name,
-            "namespace": self._namespace,
-            "labels": labels.of_chain(self._chain),
-        }
+    def _merge(self, data: dict[str, str] | dict[str, None]) -> Json:
+        return self._cluster.merge("ConfigMap", self._name, {"data": data}, self._namespace)
+
+    def _made(self) -> Json:
+        """The ledger, just made here or by somebody else at the same moment."""
+        metadata = {"name": self._name, "namespace": self._namespace, "labels": labels.of_chain(self._chain)}
         try:
-            self._cluster.create(
-                {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data}
-            )
+            return self._cluster.create({"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata})
         except ConflictError:
-            self._cluster.merge("ConfigMap", self._name, {"data": data}, self._namespace)
+            return self._merge({})
 
 
 def _key(kind: str, member: str, suffix: str = "") -> str:
