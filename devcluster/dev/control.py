@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from devcluster.dev import census, system
@@ -23,6 +24,9 @@ Json = dict[str, Any]
 RISE = 180.0  # seconds in which a system comes up, on a slow and busy machine
 FALL = 45.0  # seconds in which it ends before it is killed
 POLL = 0.05
+
+# supervisors that this process started, to be waited for when they have ended
+_started: dict[Path, subprocess.Popen[bytes]] = {}
 
 
 class EmbeddedSystemError(LanewayError):
@@ -52,7 +56,8 @@ def up(state: State, asked: Asked, report: Callable[[Step], None], *, tied: bool
             return False
         end_leftovers(state)
         _settle(state, asked)
-        supervisor = _start(state, tied=tied)
+        _reap(state)
+        supervisor = _started[state.root] = _start(state, tied=tied)
         try:
             for step in _follow(state, supervisor):
                 report(step)
@@ -71,6 +76,7 @@ def down(state: State) -> bool:
     pid = holder(state)
     if pid is not None:
         _end(state, pid)
+    _reap(state)
     end_leftovers(state)
     state.endpoints.unlink(missing_ok=True)
     return pid is not None
@@ -141,6 +147,13 @@ def _end(state: State, pid: int) -> None:
             _signal(pid, signal.SIGKILL)
             deadline = time.monotonic() + FALL
         time.sleep(POLL)
+
+
+def _reap(state: State) -> None:
+    """Waits for the supervisor that this process started, which has ended."""
+    ended = _started.pop(state.root, None)
+    if ended is not None:
+        ended.wait(FALL)
 
 
 def _signal(pid: int, number: signal.Signals) -> None:
