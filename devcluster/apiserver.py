@@ -56,9 +56,7 @@ class ApiServer:
             raise errors.no_such_path()
         raw = await http.body()
         if call.group in discovery.REVIEWS:
-            return answer(
-                201, reviews.review(call, requests.document(raw, http.headers.get("content-type", "")))
-            )
+            return answer(201, reviews.review(call, raw, http.headers.get("content-type", "")))
         return await self._call(call, http, raw)
 
     async def _call(self, call: Call, http: HttpRequest, raw: bytes) -> Answer | AsyncIterator[bytes]:

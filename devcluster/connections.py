@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-_open: dict[tuple[str, int], asyncio.BaseTransport] = {}
+Peer = tuple[str, int]
+
+_open: dict[Peer, Any] = {}  # transports; uvloop's are of no public class
 
 
 class Protocol(HttpToolsProtocol):
     """uvicorn's HTTP protocol, which remembers its connection."""
 
-    _peer: tuple[str, int] | None = None
+    _peer: Peer | None = None
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
-        self._peer = tuple(transport.get_extra_info("peername") or ("", 0))[:2]
+        host, port, *_ = transport.get_extra_info("peername") or ("", 0)
+        self._peer = (host, port)
         _open[self._peer] = transport
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -26,10 +28,8 @@ class Protocol(HttpToolsProtocol):
         super().connection_lost(exc)
 
 
-def cut(client: tuple[str, int] | None) -> bool:
-    """Close the connection of a client at once; False when it is not known."""
-    transport = _open.get(tuple(client)) if client else None  # type: ignore[arg-type]
-    if not isinstance(transport, asyncio.Transport):
-        return False
-    transport.abort()
-    return True
+def cut(client: Peer) -> None:
+    """Close the connection of a client at once; nothing happens when it has gone already."""
+    transport = _open.get(client)
+    if transport is not None:
+        transport.abort()

@@ -134,6 +134,19 @@ def _pod(obj: Object) -> None:
     pod_spec(spec)
     _set(spec, serviceAccountName="default", serviceAccount="default", enableServiceLinks=True, priority=0)
     _set(spec, preemptionPolicy="PreemptLowerPriority", tolerations=_tolerations())
+    _set(obj.setdefault("status", {}), phase="Pending", qosClass=_quality(spec))
+
+
+def _quality(spec: Object) -> str:
+    """The quality-of-service class that a pod's resources give it."""
+    resources = [container["resources"] for container in spec.get("containers") or ()]
+    if not any(found.get("limits") or found.get("requests") for found in resources):
+        return "BestEffort"
+    for found in resources:
+        limits, requests = found.get("limits") or {}, found.get("requests") or {}
+        if not {"cpu", "memory"} <= set(limits) or any(requests.get(name) != limits[name] for name in limits):
+            return "Burstable"
+    return "Guaranteed"
 
 
 def _tolerations() -> list[Object]:

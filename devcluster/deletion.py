@@ -14,6 +14,7 @@ from devcluster.writes import Target
 
 ORPHAN, FOREGROUND = "orphan", "foregroundDeletion"
 POD_GRACE_SECONDS = 30
+PERMANENT = ("default", "kube-system", "kube-public")
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,8 @@ class Deleter:
         current = self.store.get(target.key)
         if current is None:
             raise errors.not_found(target.resource.name, target.name)
+        if target.resource.name == "namespaces" and target.name in PERMANENT:
+            raise errors.forbidden("namespaces", target.name, "this namespace may not be deleted")
         self._check(target, current, how)
         marked = self._marked(current, how)
         gone = (

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import asdict
-from typing import Any
 
 from starlette.requests import Request as HttpRequest
 from starlette.responses import Response
@@ -148,7 +147,7 @@ async def _swallow(message: Message) -> None:
 
 
 async def _cut(scope: Scope, receive: Receive) -> None:
-    client: Any = scope.get("client")
-    connections.cut(client)
+    host, port = scope["client"]
+    connections.cut((host, port))
     while (await receive())["type"] != "http.disconnect":
         pass

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
+from devcluster.definitions import CLEANUP, DEFINITIONS
 from devcluster.deletion import FOREGROUND, ORPHAN, Deleter, Deletion
 from devcluster.history import DELETED, Change
 from devcluster.resources import Resources
@@ -43,6 +44,7 @@ class Collector:
                 self._add(dependent.key)
             for uid in [reference["uid"] for reference in meta.get("ownerReferences") or ()]:
                 self._reconsider_owner(uid)
+            self._add((DEFINITIONS, "", change.record.key[0]))
             if meta.get("namespace") and self._ending(meta["namespace"]):
                 self._add(("namespaces", "", meta["namespace"]))
         else:
@@ -97,6 +99,8 @@ class Collector:
                 self._foreground(record)
             elif record.key[0] == "namespaces":
                 self._empty(record)
+            elif CLEANUP in finalizers:
+                self._end_kind(record)
         elif meta.get("ownerReferences"):
             self._unowned(record)
 
@@ -181,6 +185,18 @@ class Collector:
                 self._delete(content, "Background")
         if next(self.store.in_namespace(name), None) is None and not record.obj["metadata"].get("finalizers"):
             self.store.remove(record.key)
+
+    # custom resources
+
+    def _end_kind(self, definition: Record) -> None:
+        """Delete all objects of a kind whose definition is being deleted; then stop serving it."""
+        contents = self.store.select(definition.key[2])
+        for content in contents:
+            if not _deleting(content):
+                self._delete(content, "Background")
+        if not self.store.select(definition.key[2]):
+            self._drop_finalizer(definition, CLEANUP)
+            self.resources.remove(definition.key[2])
 
 
 def _deleting(record: Record) -> bool:

@@ -110,13 +110,32 @@ def _event(obj: Object) -> list[Any]:
     seen = obj.get("lastTimestamp") or obj.get("eventTime") or obj["metadata"].get("creationTimestamp")
     first = obj.get("firstTimestamp") or obj.get("eventTime") or obj["metadata"].get("creationTimestamp")
     source = (obj.get("source") or {}).get("component") or obj.get("reportingComponent", "")
-    main = [since(seen), obj.get("type", ""), obj.get("reason", ""), what, obj.get("message", "").strip()]
-    wide = [involved.get("fieldPath", ""), source, since(first), obj.get("count", 1), _name(obj)]
-    return [*main, *wide]
+    head = [
+        since(seen),
+        obj.get("type", ""),
+        obj.get("reason", ""),
+        what,
+        involved.get("fieldPath", ""),
+        source,
+    ]
+    return [*head, obj.get("message", "").strip(), since(first), obj.get("count", 1), _name(obj)]
 
 
-_EVENT_HEAD = tuple(Column(name) for name in ("Last Seen", "Type", "Reason", "Object", "Message")) + tuple(
-    Column(name, priority=1) for name in ("Subobject", "Source", "First Seen", "Count", "Name")
+_EVENT_WIDE = ("Subobject", "Source", "First Seen", "Count", "Name")
+_EVENT_HEAD = tuple(
+    Column(name, priority=1 if name in _EVENT_WIDE else 0)
+    for name in (
+        "Last Seen",
+        "Type",
+        "Reason",
+        "Object",
+        "Subobject",
+        "Source",
+        "Message",
+        "First Seen",
+        "Count",
+        "Name",
+    )
 )
 
 
@@ -174,6 +193,7 @@ def _job(obj: Object) -> list[Any]:
 
 def _cron_job(obj: Object) -> list[Any]:
     spec, status = _spec(obj), _status(obj)
+    template = spec.get("jobTemplate") or {}
     last = since(status["lastScheduleTime"]) if status.get("lastScheduleTime") else "<none>"
     suspended = str(bool(spec.get("suspend"))).capitalize()
     zone = spec.get("timeZone", "<none>")
@@ -256,7 +276,6 @@ COLUMNS: dict[str, Columns] = {
     "secrets": Columns(
         _head("Type", "Data"), lambda o: [_name(o), o.get("type", ""), len(o.get("data") or {}), age(o)]
     ),
-    "serviceaccounts": Columns(_head("Secrets"), lambda o: [_name(o), len(o.get("secrets") or ()), age(o)]),
     "events": Columns(_EVENT_HEAD, _event),
     "endpoints": Columns(_head("Endpoints"), _endpoints),
     "persistentvolumeclaims": Columns(_head(*_CLAIM, wide=("VolumeMode",)), _claim),
@@ -265,7 +284,9 @@ COLUMNS: dict[str, Columns] = {
     "statefulsets.apps": Columns(_head("Ready", wide=("Containers", "Images")), _stateful_set),
     "daemonsets.apps": Columns(_head(*_DAEMON, wide=_WORKLOAD), _daemon_set),
     "jobs.batch": Columns(_head("Status", "Completions", "Duration", wide=_WORKLOAD), _job),
-    "cronjobs.batch": Columns(_head("Schedule", "Timezone", "Suspend", "Active", "Last Schedule"), _cron_job),
+    "cronjobs.batch": Columns(
+        _head("Schedule", "Timezone", "Suspend", "Active", "Last Schedule", wide=_WORKLOAD), _cron_job
+    ),
     "horizontalpodautoscalers.autoscaling": Columns(
         _head("Reference", "Targets", "MinPods", "MaxPods", "Replicas"), _autoscaler
     ),

@@ -24,6 +24,7 @@ Key = tuple[str, str, str]  # resource, namespace ("" when cluster-scoped), name
 
 # Revisions handed out but not yet committed when the process was killed must not come again for other contents.
 REVISION_GAP = 10_000
+FIRST_REVISION = 1000  # so that small numbers are too old even in a new cluster, as in a real one
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,7 +191,7 @@ class Store:
                 Record((resource, namespace, name), obj, raw, int(obj["metadata"]["resourceVersion"]))
             )
         row = self._db.execute("SELECT value FROM meta WHERE name = 'revision'").fetchone()
-        return int(row[0]) + REVISION_GAP if row else 1
+        return int(row[0]) + REVISION_GAP if row else FIRST_REVISION
 
 
 def _owners(record: Record) -> list[str]:

@@ -12,12 +12,13 @@ from devcluster.writes import Options, Target, Writer
 def scale_of(record: Record) -> Object:
     """The `autoscaling/v1 Scale` of a workload."""
     meta, spec, status = record.obj["metadata"], record.obj.get("spec") or {}, record.obj.get("status") or {}
+    replicas = spec.get("replicas", 1)
     kept = ("name", "namespace", "uid", "resourceVersion", "creationTimestamp")
     return {
         "kind": "Scale",
         "apiVersion": "autoscaling/v1",
         "metadata": {key: meta[key] for key in kept if key in meta},
-        "spec": {"replicas": spec.get("replicas", 1)},
+        "spec": {"replicas": replicas} if replicas else {},  # as the real server writes none
         "status": {
             "replicas": status.get("replicas", 0),
             "selector": selector_text(spec.get("selector") or {}),
