@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -51,8 +52,11 @@ class Ledger:
 
     def bury(self, member: str, at: datetime) -> None:
         """Notes that the pull request was closed at the forge's time `at`."""
-        key = _key(_CLOSED, member, str(int(at.timestamp() * 1_000_000)))
-        self._write({key: json.dumps({"member": member, "at": stamp(at)})})
+        self.bury_all({member: at})
+
+    def bury_all(self, endings: Mapping[str, datetime]) -> None:
+        """As `bury`, for several at once; one request."""
+        self._write(dict(_tombstone(member, at) for member, at in endings.items()))
 
     def wait(self, member: str, event: ForgeEvent) -> None:
         """Notes a fork's head that may run once somebody approves it."""
@@ -82,6 +86,11 @@ class Ledger:
             return self._cluster.create({"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata})
         except ConflictError:
             return self._merge({})
+
+
+def _tombstone(member: str, at: datetime) -> tuple[str, str]:
+    key = _key(_CLOSED, member, str(int(at.timestamp() * 1_000_000)))
+    return key, json.dumps({"member": member, "at": stamp(at)})
 
 
 def _key(kind: str, member: str, suffix: str = "") -> str:

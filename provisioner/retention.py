@@ -177,8 +177,8 @@ def active_at(lane: Lane) -> datetime | None:
 
 
 def brake(going: Iterable[Finding], total: int, limits: Limits) -> str:
-    """Why nothing may go without a confirmation; empty when all is as usual. `going` are the findings of lanes
-    that are not being closed already, `total` is the number of all lanes."""
+    """Why nothing may go without a confirmation; empty when all is as usual. `going` are the findings of
+    lanes that are not being closed already, `total` is the number of all lanes."""
     found = tuple(going)
     silent = next((one for one in found if one.why in SILENT), None)
     if silent is not None:
