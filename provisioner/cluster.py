@@ -25,6 +25,7 @@ Json = dict[str, Any]
 Objects = list[Json]
 Query = Mapping[str, str]
 
+USER_AGENT = "laneway"
 CONNECT_SECONDS = 3.0
 READ_SECONDS = 15.0
 WATCH_SECONDS = 300  # the server ends a watch after this long, the client gives up a little later
@@ -163,7 +164,7 @@ class Cluster:
     def _send(
         self, method: str, path: str, query: Query, body: Json | None, content: str, read: float
     ) -> urllib3.BaseHTTPResponse:
-        headers = {"Accept": "application/json", "User-Agent": FIELD_MANAGER}
+        headers = {"Accept": "application/json"}
         if body is not None:
             headers["Content-Type"] = content
         method, url, headers, body, _ = self._client.param_serialize(
@@ -209,7 +210,9 @@ def connect(kubeconfig: str = "", context: str = "") -> Cluster:
         raise ConfigError(f"{error}; set LANEWAY_KUBECONFIG to a kubeconfig file", where=where) from error
     configuration.retries = False
     configuration.connection_pool_maxsize = 32
-    return Cluster(ApiClient(configuration))
+    client = ApiClient(configuration)
+    client.user_agent = USER_AGENT
+    return Cluster(client)
 
 
 def _path(obj: Json, subresource: str = "", *, named: bool = True) -> str:
