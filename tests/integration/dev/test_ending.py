@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -72,16 +73,26 @@ def test_two_systems_live_side_by_side(state: State, tmp_path: Path) -> None:
         control.down(other)
 
 
-def test_ctrl_c_ends_the_demo_and_leaves_no_process(tmp_path: Path) -> None:
-    demo = subprocess.Popen(
+@pytest.fixture
+def demo(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
+    """The demo as a shell in a terminal starts it, in a process group of its own."""
+    process = subprocess.Popen(
         [str(BIN / "laneway"), "dev", "demo"],
         env={**os.environ, "TMPDIR": str(tmp_path)},
         stdout=subprocess.PIPE,
         text=True,
         start_new_session=True,
     )
-    state = State(until(lambda: next(tmp_path.glob("laneway-demo-*/system"), None)), "the demo's folder")
-    pids = until(lambda: state.endpoints.exists() and process_ids(state), "the system is up", 60)
+    with process:
+        yield process
+        process.terminate()  # it may be half-way when a check has failed
+
+
+def test_ctrl_c_ends_the_demo_and_leaves_no_process(demo: subprocess.Popen[str], tmp_path: Path) -> None:
+    root = until(lambda: next(tmp_path.glob("laneway-demo-*/system"), None), "the demo has a folder")
+    state = State(root)
+    until(state.endpoints.exists, "the system is up", seconds=60)
+    pids = process_ids(state)
 
     os.killpg(demo.pid, signal.SIGINT)
     told, _ = demo.communicate(timeout=60)
