@@ -2,8 +2,8 @@
 
 The leader keeps the schedule and watches lanes, what they own, and the baselines of the chains; each change
 that matters becomes a convergence of the lane concerned. A new leader begins with a sweep, which makes up for
-whatever happened while nobody led; a Redis that lost what it held is followed by one too. Losing leadership stops it; what two leaders put is the same jobs, which
-the queue holds once.
+whatever happened while nobody led; a Redis that lost what it held is followed by one too. Losing leadership
+stops it; what two leaders put is the same jobs, which the queue holds once.
 """
 
 from __future__ import annotations

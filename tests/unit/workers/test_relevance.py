@@ -1,0 +1,114 @@
+"""Which changes matter, and to whom."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from provisioner import labels
+from provisioner.chain import Chain, Service, WorkloadRef
+from tests.support.deliveries import changed
+from workers.relevance import AllLanes, OneLane, concerned, fingerprint, settled
+
+PAYMENT = Service(
+    "payment", WorkloadRef("Deployment", "pay"), "image:{sha}", "shop", ("services/payment/**",)
+)
+SHOP = Chain("shop", (), (PAYMENT,))
+BAKERY = Chain("bakery", (), ())
+
+
+def deployment(name: str = "pay", lane: str = "") -> dict[str, Any]:
+    marks = labels.of_lane("shop", lane) if lane else {"app": "pay"}
+    return {
+        "kind": "Deployment",
+        "metadata": {
+            "name": name,
+            "namespace": "shop",
+            "generation": 1,
+            "resourceVersion": "1",
+            "labels": marks,
+        },
+        "spec": {},
+        "status": {"observedGeneration": 1, "readyReplicas": 0, "conditions": []},
+    }
+
+
+def test_what_a_lane_owns_concerns_that_lane() -> None:
+    assert concerned(deployment("pay-euro", "euro"), [SHOP]) == (OneLane("shop", "euro"),)
+
+
+def test_a_baseline_workload_concerns_all_lanes_of_its_chain() -> None:
+    assert concerned(deployment(), [BAKERY, SHOP]) == (AllLanes("shop"),)
+
+
+def test_a_workload_of_no_chain_concerns_nobody() -> None:
+    assert concerned(deployment("other"), [BAKERY, SHOP]) == ()
+
+
+def test_a_service_beside_a_chain_concerns_it_since_it_may_select_its_pods() -> None:
+    service = {"kind": "Service", "metadata": {"name": "any", "namespace": "shop"}}
+    assert concerned(service, [SHOP, BAKERY]) == (AllLanes("shop"),)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"metadata__generation": 2},
+        {"metadata__labels": {}},
+        {"metadata__deletionTimestamp": "2026-01-02T03:04:05Z"},
+        {"status__readyReplicas": 1},
+        {"status__conditions": [{"type": "Available", "status": "True"}]},
+    ],
+)
+def test_a_change_of_a_copy_that_its_lane_s_status_shows_matters(changes: dict[str, Any]) -> None:
+    copy = deployment("pay-euro", "euro")
+    assert fingerprint(changed(copy, **changes)) != fingerprint(copy)
+
+
+def test_a_baseline_s_readiness_does_not_matter_but_its_template_does() -> None:
+    assert fingerprint(changed(deployment(), status__readyReplicas=1)) == fingerprint(deployment())
+    assert fingerprint(changed(deployment(), metadata__generation=2)) != fingerprint(deployment())
+
+
+def test_a_new_resource_version_alone_does_not_matter() -> None:
+    for one in (deployment(), deployment("pay-euro", "euro")):
+        assert fingerprint(changed(one, metadata__resourceVersion="2")) == fingerprint(one)
+
+
+def pod(**status: Any) -> dict[str, Any]:
+    return {
+        "kind": "Pod",
+        "metadata": {"name": "p", "labels": labels.of_lane("shop", "euro")},
+        "status": status,
+    }
+
+
+def test_a_pod_s_reason_for_waiting_matters_and_its_heartbeat_does_not() -> None:
+    waiting = {
+        "name": "main",
+        "ready": False,
+        "state": {"waiting": {"reason": "ErrImagePull", "message": "1"}},
+    }
+    other = changed(waiting, state={"waiting": {"reason": "CrashLoopBackOff"}})
+    ready = {"type": "Ready", "status": "False", "lastProbeTime": "1"}
+    before = pod(phase="Pending", containerStatuses=[waiting], conditions=[ready])
+    assert fingerprint(before) != fingerprint(
+        pod(phase="Pending", containerStatuses=[other], conditions=[ready])
+    )
+    probed = pod(phase="Pending", containerStatuses=[waiting], conditions=[changed(ready, lastProbeTime="2")])
+    assert fingerprint(before) == fingerprint(probed)
+
+
+def lane(generation: int, observed: int | None) -> dict[str, Any]:
+    status = {} if observed is None else {"observedGeneration": observed}
+    return {"kind": "Lane", "metadata": {"name": "shop.euro", "generation": generation}, "status": status}
+
+
+@pytest.mark.parametrize(("observed", "expected"), [(2, True), (1, False), (None, False)])
+def test_a_lane_is_settled_when_its_status_is_about_its_spec(observed: int | None, expected: bool) -> None:
+    assert settled(lane(2, observed)) is expected
+
+
+def test_a_lane_that_is_being_deleted_is_not_settled() -> None:
+    assert not settled(changed(lane(2, 2), metadata__deletionTimestamp="2026-01-02T03:04:05Z"))
