@@ -101,7 +101,9 @@ async def _node(api: Api, settings: Settings) -> AsyncIterator[None]:
 
 
 def _listen(settings: Settings) -> socket.socket:
-    """A listening socket; with no port asked for, the one of the last run where it is still free, so that kubeconfigs stay good."""
+    """A listening socket; with no port asked for, the one of the last run where it is still free, so that
+    kubeconfigs stay good.
+    """
     ports = [settings.port] if settings.port else [_last_port(settings.state), 0]
     for port in ports:
         listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)

@@ -1,7 +1,8 @@
-"""Addresses and node ports of Services: each gets its own loopback address, on which a local process can listen.
+"""Addresses and node ports of Services: each gets its own loopback address, on which a local process can
+listen.
 
-Two devclusters side by side must not hand out the same address, so each claims one free /16 of 127.0.0.0/8 and
-keeps it for as long as it runs.
+Two devclusters side by side must not hand out the same address, so each claims one free /16 of 127.0.0.0/8
+and keeps it for as long as it runs.
 """
 
 from __future__ import annotations
@@ -41,7 +42,9 @@ def claim(seed: str) -> tuple[str, socket.socket]:
 
 
 class Services:
-    """The hook that gives Services their addresses and node ports. Which are taken is what the stored Services say."""
+    """The hook that gives Services their addresses and node ports. Which are taken is what the stored
+    Services say.
+    """
 
     def __init__(self, store: Store, network: str = "127.96.0.0/16") -> None:
         self.store = store

@@ -43,8 +43,8 @@ def check_shape(resource: Resource, version: str, obj: Object) -> None:
     given = (obj.get("apiVersion") or wanted, obj.get("kind") or resource.kind)
     if given != (wanted, resource.kind):
         raise errors.bad_request(
-            f"the API version in the data ({given[0]}, Kind={given[1]}) does not match the expected API version "
-            f"({wanted}, Kind={resource.kind})"
+            f"the API version in the data ({given[0]}, Kind={given[1]}) does not match the expected API "
+            f"version ({wanted}, Kind={resource.kind})"
         )
     obj["apiVersion"], obj["kind"] = wanted, resource.kind
     if not isinstance(obj.setdefault("metadata", {}), dict):
@@ -54,13 +54,15 @@ def check_shape(resource: Resource, version: str, obj: Object) -> None:
 def decode(
     resource: Resource, version: str, obj: Object, node: Node, validation: str, warnings: list[str]
 ) -> Object:
-    """A copy of the object with what its kind knows, in its stored version. ApiError 400 for what cannot be read."""
+    """A copy of the object with what its kind knows, in its stored version. ApiError 400 for what cannot be
+    read.
+    """
     check_shape(resource, version, obj)
     findings = Findings()
     pruned: Object = decoding.prune(obj, node, "", findings)
     words = group_version(resource.group, version).rpartition("/")[2]
     if not resource.custom:
-        decoding.refuse_wrong_types(findings, resource.kind, words)
+        decoding.refuse_unreadable(findings, resource.kind, words)
     decoding.strictly(findings, validation, resource.kind, words, warnings)
     pruned["apiVersion"] = resource.api_version
     pruned.setdefault("metadata", {})

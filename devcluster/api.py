@@ -1,8 +1,8 @@
 """The Kubernetes API in-process: what the HTTP layer serves and what controllers and the kubelet call.
 
 Everything but `watch` is synchronous on the loop's thread: a call that returned has happened, and no other
-writer came between its reading and its writing. Refusals are `ApiError`. Objects returned by `list` and `watch`
-are shared snapshots and must not be changed; those of `get` and of writes are the caller's own.
+writer came between its reading and its writing. Refusals are `ApiError`. Objects returned by `list` and
+`watch` are shared snapshots and must not be changed; those of `get` and of writes are the caller's own.
 """
 
 from __future__ import annotations
@@ -32,7 +32,8 @@ class Api:
     """One cluster's API over one store.
 
     Resources are named by their plural, with the group where there is one: "pods", "deployments.apps",
-    "lanes.laneway.dev". `namespace` is "" for what is cluster-scoped, and for "all namespaces" in list and watch.
+    "lanes.laneway.dev". `namespace` is "" for what is cluster-scoped, and for "all namespaces" in list and
+    watch.
     """
 
     def __init__(self, store: Store, *, service_network: str = "127.96.0.0/16") -> None:
@@ -97,7 +98,9 @@ class Api:
         manager: str = "devcluster",
         force: bool = False,
     ) -> Object:
-        """Patch an object; `kind` is "merge", "strategic", "json" or "apply" (which creates what is absent)."""
+        """Patch an object; `kind` is "merge", "strategic", "json" or "apply" (which creates what is
+        absent).
+        """
         target = self.target(resource, namespace, name, subresource)
         return self.writer.patch(target, body, kind, Options(manager, force=force)).copy()
 
@@ -126,10 +129,11 @@ class Api:
         fields: str = "",
         initial: bool | None = None,
     ) -> Watch:
-        """Follow a resource: first all that is there as ADDED, or all changes after the resourceVersion `since`.
+        """Follow a resource: first all that is there as ADDED, or all changes after the resourceVersion
+        `since`.
 
-        The watch stands when this returns. `initial` overrides whether what is there comes first. ApiError 410
-        when `since` is too old.
+        The watch stands when this returns. `initial` overrides whether what is there comes first. ApiError
+        410 when `since` is too old.
         """
         self.resources.get(resource)
         accepts = _filter(labels, fields, resource)
@@ -142,7 +146,9 @@ class Api:
 
 
 class Watch:
-    """An async iterator of ("ADDED" | "MODIFIED" | "DELETED", object). Ends when closed or hopelessly behind."""
+    """An async iterator of ("ADDED" | "MODIFIED" | "DELETED", object). Ends when closed or hopelessly
+    behind.
+    """
 
     def __init__(
         self,
@@ -186,7 +192,9 @@ class Watch:
         self._store.history.unsubscribe(self._subscription)
 
     def _seen_as(self, change: Change) -> str:
-        """What a change is to a watcher of a selection: entering it is ADDED, leaving it DELETED, the rest nothing."""
+        """What a change is to a watcher of a selection: entering it is ADDED, leaving it DELETED, the rest
+        nothing.
+        """
         if self._namespace and change.record.key[1] != self._namespace:
             return ""
         before = change.previous is not None and self._accepts(change.previous)

@@ -1,8 +1,8 @@
 """The part of CEL that validation rules mostly use, evaluated over JSON.
 
-Known: field access, indexes, literals, lists, `!`, comparison, `in`, `&&`, `||`, `? :`, `+`, `-`, `has()`, `size()`,
-and the methods `startsWith`, `endsWith`, `contains`, `matches`, `size`, `all`, `exists`. A rule with anything else
-is not enforced here: `holds` answers None, as the README says.
+Known: field access, indexes, literals, lists, `!`, comparison, `in`, `&&`, `||`, `? :`, `+`, `-`, `has()`,
+`size()`, and the methods `startsWith`, `endsWith`, `contains`, `matches`, `size`, `all`, `exists`. A rule
+with anything else is not enforced here: `holds` answers None, as the README says.
 """
 
 from __future__ import annotations

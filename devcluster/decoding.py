@@ -5,29 +5,46 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from devcluster import syntax
 from devcluster.errors import bad_request
 from devcluster.schema import Node
 
 Object = dict[str, Any]
 
+QUANTITY = ("string", "number")  # the types of a resource quantity, and of nothing else
+
 
 @dataclass
 class Findings:
-    """What was found in one object: paths of unknown fields, and (path, wanted, found) of wrong types."""
+    """What was found in one object.
+
+    `unknown`: paths of unknown fields; `wrong`: (path, wanted, found) of wrong types; `malformed`: (path,
+    why).
+    """
 
     unknown: list[str] = field(default_factory=list)
     wrong: list[tuple[str, str, str]] = field(default_factory=list)
+    malformed: list[tuple[str, str]] = field(default_factory=list)
 
 
 def prune(value: Any, node: Node, path: str, findings: Findings) -> Any:
-    """A copy of `value` with only the fields that its type knows, and without nulls where null means absent."""
+    """A copy of `value` with only the fields that its type knows, and without nulls where null means
+    absent.
+    """
     if isinstance(value, dict):
         return _prune_object(value, node, path, findings)
     if isinstance(value, list):
         return _prune_list(value, node, path, findings)
     if node.types and value is not None and not _fits(value, node.types):
         findings.wrong.append((path, _wanted(node), json_type(value)))
-    return value
+    return _quantity(value, path, findings) if node.types == QUANTITY else value
+
+
+def _quantity(value: Any, path: str, findings: Findings) -> Any:
+    """A quantity in its stored form, which is a string."""
+    if wrong := syntax.quantity(value):
+        findings.malformed.append((path, wrong))
+    return str(value) if isinstance(value, int | float) else value
 
 
 def _prune_object(value: Object, node: Node, path: str, findings: Findings) -> Any:
@@ -87,7 +104,9 @@ def _fits(value: Any, types: tuple[str, ...]) -> bool:
 
 
 def strictly(findings: Findings, validation: str, kind: str, version: str, warnings: list[str]) -> None:
-    """Treat unknown fields as fieldValidation says: ApiError 400 (Strict), warnings (Warn), silence (Ignore)."""
+    """Treat unknown fields as fieldValidation says: ApiError 400 (Strict), warnings (Warn), silence
+    (Ignore).
+    """
     words = [f'unknown field "{path}"' for path in findings.unknown]
     if not words or validation == "Ignore":
         return
@@ -97,8 +116,10 @@ def strictly(findings: Findings, validation: str, kind: str, version: str, warni
     warnings += words
 
 
-def refuse_wrong_types(findings: Findings, kind: str, version: str) -> None:
-    """ApiError 400 for a built-in kind with a value of the wrong type, as its decoder would refuse it."""
+def refuse_unreadable(findings: Findings, kind: str, version: str) -> None:
+    """ApiError 400 for a built-in kind with a value that its decoder could not read."""
+    for path, why in findings.malformed:
+        raise bad_request(f'{kind} in version "{version}" cannot be handled as a {kind}: {path}: {why}')
     for path, wanted, found in findings.wrong:
         detail = f"json: cannot unmarshal {found} into Go struct field {kind}.{path} of type {wanted}"
         raise bad_request(f'{kind} in version "{version}" cannot be handled as a {kind}: {detail}')

@@ -55,7 +55,9 @@ class Deleter:
         self.store = store
 
     def delete(self, target: Target, how: Deletion) -> tuple[Record, bool]:
-        """Delete what `target` names: its last or marked record, and whether it is gone. ApiError 404 or 409."""
+        """Delete what `target` names: its last or marked record, and whether it is gone. ApiError 404 or
+        409.
+        """
         current = self.store.get(target.key)
         if current is None:
             raise errors.not_found(target.resource.name, target.name)

@@ -1,4 +1,6 @@
-"""What is served, told to clients: the version, groups, and resources, in the old form and the aggregated one."""
+"""What is served, told to clients: the version, groups, and resources, in the old form and the aggregated
+one.
+"""
 
 from __future__ import annotations
 

@@ -10,7 +10,9 @@ from typing import Any, NamedTuple
 
 
 class Cause(NamedTuple):
-    """One field that is wrong: `path` as the API writes it (`spec.ports[0].port`), the reason, and what is wrong."""
+    """One field that is wrong: `path` as the API writes it (`spec.ports[0].port`), the reason, and what is
+    wrong.
+    """
 
     path: str
     reason: str
@@ -20,8 +22,8 @@ class Cause(NamedTuple):
 class ApiError(Exception):
     """A refused request.
 
-    `code` is the HTTP status, `reason` the machine-readable word ("NotFound", "Conflict", ...), `message` says
-    what was wrong, `details` is the Status object's `details` (may be empty).
+    `code` is the HTTP status, `reason` the machine-readable word ("NotFound", "Conflict", ...), `message`
+    says what was wrong, `details` is the Status object's `details` (may be empty).
     """
 
     def __init__(self, code: int, reason: str, message: str, details: dict[str, Any] | None = None) -> None:

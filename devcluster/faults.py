@@ -25,9 +25,9 @@ ACTIONS = (FAIL, STALL, DROP, CUT)
 class Rule:
     """One fault. Empty conditions match everything; `count` None is without end.
 
-    `action`: fail answers `status` (with Retry-After when `retry_after`, in seconds, is set) without handling the
-    request; stall waits `seconds` and then handles it; drop closes the connection before it is handled; cut
-    handles it and closes the connection instead of answering.
+    `action`: fail answers `status` (with Retry-After when `retry_after`, in seconds, is set) without handling
+    the request; stall waits `seconds` and then handles it; drop closes the connection before it is handled;
+    cut handles it and closes the connection instead of answering.
     """
 
     action: str

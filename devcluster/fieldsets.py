@@ -35,7 +35,9 @@ STRIPPED_META = frozenset(
 
 
 def leaves(obj: Object, node: Node) -> dict[Path, Any]:
-    """Every path that can be owned in an object, with its value (None for items and members, which only exist)."""
+    """Every path that can be owned in an object, with its value (None for items and members, which only
+    exist).
+    """
     found: dict[Path, Any] = {}
     for name, value in obj.items():
         if name == "metadata":
@@ -67,6 +69,26 @@ def _walk_item(item: Object, node: Node, path: Path, found: dict[Path, Any]) -> 
     inner = node.items or UNKNOWN
     for name, child in item.items():
         _walk(child, inner.child(name) or UNKNOWN, (*path, "f:" + name), found)
+
+
+def containers(obj: Any, node: Node, path: Path = ()) -> Fields:
+    """The maps and keyed lists in an object: whoever brings one owns it beside what is in it.
+
+    A pod's containers are left out, as by a real server, whose pods always have that list.
+    """
+    found: Fields = set()
+    if isinstance(obj, dict) and not node.atomic:
+        if node.additional is not None and obj and path:
+            found.add(path)
+        for name, child in obj.items():
+            if path != ("f:metadata",) or name not in STRIPPED_META:
+                found |= containers(child, node.child(name) or UNKNOWN, (*path, "f:" + name))
+    elif isinstance(obj, list) and node.list_type in ("map", "set") and obj:
+        if path[-1] != "f:containers":
+            found.add(path)
+        for item in obj:
+            found |= containers(item, node.items or UNKNOWN, (*path, step_of(item, node)))
+    return found
 
 
 def step_of(item: Any, node: Node) -> str:

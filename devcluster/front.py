@@ -1,8 +1,9 @@
 """What stands before the API: injected faults, the journal of requests, and the administrative address.
 
 `/devcluster/faults` lists (GET), adds (POST) and removes (DELETE, one by `/devcluster/faults/N`) rules;
-`/devcluster/requests` reports (GET, `?reset=1` empties it afterwards, `?user_agent=` selects) and resets (DELETE);
-`/devcluster/stall` (POST `{"seconds": N}`) holds every request; `/devcluster/compact` (POST) forgets the past.
+`/devcluster/requests` reports (GET, `?reset=1` empties it afterwards, `?user_agent=` selects) and resets
+(DELETE); `/devcluster/stall` (POST `{"seconds": N}`) holds every request; `/devcluster/compact` (POST)
+forgets the past.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """Collecting what nobody owns any more, and emptying namespaces that end.
 
-Follows the store's changes: whenever an object goes, is marked for deletion or appears with owners, the objects
-concerned are looked at again. Work is done in slices, so that ten thousand dependents do not hold up the loop.
+Follows the store's changes: whenever an object goes, is marked for deletion or appears with owners, the
+objects concerned are looked at again. Work is done in slices, so that ten thousand dependents do not hold up
+the loop.
 """
 
 from __future__ import annotations
@@ -121,7 +122,9 @@ class Collector:
             self._delete(record, _policy(record.obj))
 
     def _owner(self, record: Record, reference: Object) -> Record | None:
-        """The owner that a reference names; None when it is gone, or in another namespace, where it cannot own."""
+        """The owner that a reference names; None when it is gone, or in another namespace, where it cannot
+        own.
+        """
         owner = self.store.by_uid(reference["uid"])
         if owner is None or owner.obj["kind"] != reference["kind"] or owner.key[2] != reference["name"]:
             return None

@@ -1,7 +1,7 @@
 """What changed, for watchers: a bounded past for each resource, and a queue for each watcher.
 
-A watch from a revision that the past still covers misses nothing; from an older one it is refused with 410, as
-by a real API server, and the client lists again.
+A watch from a revision that the past still covers misses nothing; from an older one it is refused with 410,
+as by a real API server, and the client lists again.
 """
 
 from __future__ import annotations

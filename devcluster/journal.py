@@ -45,7 +45,9 @@ class Journal:
         self.counts.clear()
 
     def report(self, agent: str) -> Object:
-        """Counts and requests of the user agents that contain `agent`. `calls` leaves watches, Events and leases out."""
+        """Counts and requests of the user agents that contain `agent`. `calls` leaves watches, Events and
+        leases out.
+        """
         entries = [asdict(entry) for entry in self.entries if agent in entry.user_agent]
         counts = {key: count for key, count in self.counts.items() if agent in key[2]}
         apart = {key: count for key, count in counts.items() if key[0] == "watch" or key[1] in APART}

@@ -60,7 +60,8 @@ def _place(resource: Resource, namespace: str, meta: Object) -> None:
     given = meta.get("namespace")
     if given and given != namespace:
         raise errors.bad_request(
-            f"the namespace of the provided object does not match the namespace sent on the request (object {given}, request {namespace})"
+            "the namespace of the provided object does not match the namespace sent on the request "
+            f"(object {given}, request {namespace})"
         )
     meta["namespace"] = namespace
 

@@ -30,7 +30,9 @@ PARAMETERS = [
 
 
 class Documents:
-    """Serves /openapi/v2 and /openapi/v3; a document is made when first asked for, and again after a CRD changed."""
+    """Serves /openapi/v2 and /openapi/v3; a document is made when first asked for, and again after a CRD
+    changed.
+    """
 
     def __init__(self, resources: Resources) -> None:
         self.resources = resources

@@ -30,7 +30,9 @@ class Pages:
         return records[:limit], _token(name, limit), len(records) - limit
 
     def follow(self, token: str, limit: int) -> tuple[list[Record], int, str, int]:
-        """The page that a token names: its records, the list's revision, the next token, and how many remain."""
+        """The page that a token names: its records, the list's revision, the next token, and how many
+        remain.
+        """
         name, offset = _read(token)
         if name not in self._open:
             raise errors.expired(

@@ -23,7 +23,9 @@ def merge(target: Any, patch: Any) -> Any:
 
 
 def json_patch(target: dict[str, Any], operations: Any) -> dict[str, Any]:
-    """The target with a list of JSON Patch operations applied. ApiError 400 when malformed, 422 when one does not apply."""
+    """The target with a list of JSON Patch operations applied. ApiError 400 when malformed, 422 when one does
+    not apply.
+    """
     if not isinstance(operations, list):
         raise bad_request("error decoding patch: a JSON patch is a list of operations")
     try:

@@ -1,4 +1,6 @@
-"""A pod's row in `kubectl get pods`: the one word that says how it is, from phase, containers and deletion."""
+"""A pod's row in `kubectl get pods`: the one word that says how it is, from phase, containers and
+deletion.
+"""
 
 from __future__ import annotations
 

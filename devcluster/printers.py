@@ -43,9 +43,8 @@ def _containers(obj: Object) -> list[str]:
 def _deployment(obj: Object) -> list[Any]:
     status = _status(obj)
     ready = f"{status.get('readyReplicas', 0)}/{_spec(obj).get('replicas', 0)}"
-    return [
-        _name(obj), ready, status.get("updatedReplicas", 0), status.get("availableReplicas", 0), age(obj), *_containers(obj)
-    ]  # fmt: skip
+    counts = [status.get("updatedReplicas", 0), status.get("availableReplicas", 0)]
+    return [_name(obj), ready, *counts, age(obj), *_containers(obj)]
 
 
 def _replica_set(obj: Object) -> list[Any]:
@@ -197,15 +196,8 @@ def _cron_job(obj: Object) -> list[Any]:
     last = since(status["lastScheduleTime"]) if status.get("lastScheduleTime") else "<none>"
     suspended = str(bool(spec.get("suspend"))).capitalize()
     zone = spec.get("timeZone", "<none>")
-    return [
-        _name(obj),
-        spec.get("schedule"),
-        zone,
-        suspended,
-        len(status.get("active") or ()),
-        last,
-        age(obj),
-    ]
+    active = len(status.get("active") or ())
+    return [_name(obj), spec.get("schedule"), zone, suspended, active, last, age(obj), *_containers(template)]
 
 
 def _budget(obj: Object) -> list[Any]:

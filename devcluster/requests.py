@@ -22,7 +22,9 @@ JSON, YAML = "application/json", "application/yaml"
 
 @dataclass(frozen=True)
 class Call:
-    """One request to a resource. `verb` is Kubernetes' own word: get, list, watch, create, update, patch, delete, deletecollection."""
+    """One request to a resource. `verb` is Kubernetes' own word: get, list, watch, create, update, patch,
+    delete, deletecollection.
+    """
 
     verb: str
     group: str
@@ -96,7 +98,9 @@ def patch_kind(header: str) -> str:
 
 
 def body(raw: bytes, content_type: str) -> Any:
-    """The body as data. Nothing at all is an empty object. ApiError 415 for protobuf and the like, 400 when malformed."""
+    """The body as data. Nothing at all is an empty object. ApiError 415 for protobuf and the like, 400 when
+    malformed.
+    """
     media = media_type(content_type) or JSON
     if not raw:
         return {}

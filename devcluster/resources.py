@@ -16,7 +16,9 @@ from devcluster.tables import Columns
 
 @dataclass(frozen=True)
 class Resource:
-    """One kind that is served. `versions` are the served ones, the preferred first; `storage` is what is stored."""
+    """One kind that is served. `versions` are the served ones, the preferred first; `storage` is what is
+    stored.
+    """
 
     group: str
     version: str

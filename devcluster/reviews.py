@@ -15,7 +15,9 @@ KINDS = {"selfsubjectaccessreviews": "SelfSubjectAccessReview", "selfsubjectrevi
 
 
 def review(call: Call, raw: bytes, content_type: str) -> Object:
-    """The review that was posted, with its status. One in protobuf, as kubectl sends it, is answered unread."""
+    """The review that was posted, with its status. One in protobuf, as kubectl sends it, is answered
+    unread.
+    """
     if call.plural not in KINDS:
         raise no_such_path()
     if call.verb != "create":

@@ -1,7 +1,7 @@
 """The types of objects: one tree of nodes for built-in kinds and custom resources alike.
 
-Pruning, validation, defaults, strategic-merge keys and server-side-apply list types all read this tree. Built-in
-kinds come from schemas.json (made by schemas_build), custom ones from their definition.
+Pruning, validation, defaults, strategic-merge keys and server-side-apply list types all read this tree.
+Built-in kinds come from schemas.json (made by schemas_build), custom ones from their definition.
 """
 
 from __future__ import annotations
@@ -22,8 +22,9 @@ DATA = Path(__file__).with_name("schemas.json")
 class Node:
     """The type of one value.
 
-    `types` are the JSON types allowed ("" of them: any). `preserve` keeps unknown fields. `list_type` is atomic,
-    set or map (with `keys`); `atomic` marks a map or struct that is owned whole. `raw` is the schema as written.
+    `types` are the JSON types allowed ("" of them: any). `preserve` keeps unknown fields. `list_type` is
+    atomic, set or map (with `keys`); `atomic` marks a map or struct that is owned whole. `raw` is the schema
+    as written.
     """
 
     types: tuple[str, ...] = ()
@@ -103,7 +104,9 @@ _definitions: dict[str, Node] = {}
 
 
 def _definition(name: str) -> Node:
-    """The node of a definition. It is known before it is filled, since some definitions contain themselves."""
+    """The node of a definition. It is known before it is filled, since some definitions contain
+    themselves.
+    """
     if name not in _definitions:
         node = _definitions[name] = Node()
         _fill(node, definitions()[name])
@@ -144,7 +147,9 @@ def _types(schema: Object) -> tuple[str, ...]:
 
 
 def of(schema: Object) -> Node:
-    """The node of a schema. Marks that stand beside a reference (patch keys, say) belong to the field alone."""
+    """The node of a schema. Marks that stand beside a reference (patch keys, say) belong to the field
+    alone.
+    """
     reference = schema.get("$ref")
     if reference is None:
         node = Node()

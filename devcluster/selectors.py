@@ -17,7 +17,9 @@ _EXISTS = re.compile(r"^\s*(?P<no>!?)\s*(?P<key>[^\s!=(),]+)\s*$")
 
 
 def labels(text: str) -> LabelTest | None:
-    """The test of a label selector over an object's labels; None when it selects everything. ApiError 400 when malformed."""
+    """The test of a label selector over an object's labels; None when it selects everything. ApiError 400
+    when malformed.
+    """
     tests = [_label_term(term) for term in _split(text)] if text.strip() else []
     if not tests:
         return None
@@ -52,7 +54,9 @@ def _equal_test(key: str, op: str, value: str) -> LabelTest:
 
 
 def matches(selector: dict[str, Any], found: dict[str, str]) -> bool:
-    """Whether labels match a LabelSelector object (matchLabels, matchExpressions); an empty one matches all."""
+    """Whether labels match a LabelSelector object (matchLabels, matchExpressions); an empty one matches
+    all.
+    """
     exact = selector.get("matchLabels") or {}
     if any(found.get(key) != value for key, value in exact.items()):
         return False
@@ -111,7 +115,9 @@ _FIELDS: dict[str, frozenset[str]] = {
 
 
 def fields(text: str, resource: str) -> Predicate | None:
-    """The test of a field selector over an object; None when it selects everything. ApiError 400 for a field that cannot be selected by."""
+    """The test of a field selector over an object; None when it selects everything. ApiError 400 for a field
+    that cannot be selected by.
+    """
     tests = [_field_term(term, resource) for term in text.split(",") if term.strip()]
     if not tests:
         return None

@@ -64,13 +64,15 @@ def updated(old: Object | None, new: Object, node: Node, owner: Owner) -> list[O
     """managedFields after `owner` made `new` of `old` by any verb but apply: what it changed is its own."""
     before = fieldsets.leaves(old, node) if old else {}
     after = fieldsets.leaves(new, node)
-    changed = {path for path, value in after.items() if path not in before or before[path] != value}
-    removed = before.keys() - after.keys()
     found = entries(old) if old else {}
-    if not changed and not removed:
+    changed = {path for path, value in after.items() if path not in before or before[path] != value}
+    if not changed and after.keys() == before.keys():
         return written(found)
+    whole = fieldsets.containers(new, node)
+    changed |= whole - (fieldsets.containers(old, node) if old else set())
+    there = after.keys() | whole
     for other, (fields, time) in found.items():
-        found[other] = (fields - changed - removed, time)
+        found[other] = ((fields & there) - changed, time)
     mine = found.get(owner, (set(), ""))[0]
     if changed:
         found[owner] = (mine | changed, now())
@@ -78,7 +80,8 @@ def updated(old: Object | None, new: Object, node: Node, owner: Owner) -> list[O
 
 
 def apply(live: Object | None, applied: Object, node: Node, owner: Owner, *, force: bool) -> Object:
-    """The live object with a configuration applied, managedFields included. ApiError 409 names every conflict.
+    """The live object with a configuration applied, managedFields included. ApiError 409 names every
+    conflict.
 
     `live` must be the caller's own copy: what comes back shares its parts.
     """
@@ -98,7 +101,9 @@ def apply(live: Object | None, applied: Object, node: Node, owner: Owner, *, for
 
 
 def _settle(found: Entries, changes: Fields, owner: Owner, live: Object, *, force: bool) -> Entries:
-    """Take the changed fields from their other owners; ApiError 409 when they have some and it is not forced."""
+    """Take the changed fields from their other owners; ApiError 409 when they have some and it is not
+    forced.
+    """
     conflicts = [
         (other, path)
         for other, (fields, _) in found.items()
@@ -111,20 +116,30 @@ def _settle(found: Entries, changes: Fields, owner: Owner, live: Object, *, forc
 
 
 def _conflict(conflicts: list[tuple[Owner, fieldsets.Path]]) -> ApiError:
-    causes, lines = [], []
+    causes = []
+    by_owner: dict[str, list[str]] = {}
     for owner, path in conflicts:
         field = fieldsets.shown(path)
-        words = f'conflict with "{owner.manager}"'
-        if owner.subresource:
-            words += f' with subresource "{owner.subresource}"'
-        if owner.operation == "Update":
-            words += f" using {owner.api_version}"
-        causes.append({"reason": "FieldManagerConflict", "message": words, "field": field})
-        lines.append(f"{words}: {field}")
+        words = _words(owner)
+        causes.append({"reason": "FieldManagerConflict", "message": f"conflict with {words}", "field": field})
+        by_owner.setdefault(words, []).append(field)
+    lines = [_conflict_line(words, fields) for words, fields in by_owner.items()]
     plural = "" if len(conflicts) == 1 else "s"
-    listed = lines[0] if len(lines) == 1 else "\n- " + "\n- ".join(lines)
-    message = f"Apply failed with {len(conflicts)} conflict{plural}: {listed}"
+    message = f"Apply failed with {len(conflicts)} conflict{plural}: " + "\n".join(lines)
     return ApiError(409, "Conflict", message, {"causes": causes})
+
+
+def _words(owner: Owner) -> str:
+    words = f'"{owner.manager}"'
+    if owner.subresource:
+        words += f' with subresource "{owner.subresource}"'
+    return words + (f" using {owner.api_version}" if owner.operation == "Update" else "")
+
+
+def _conflict_line(words: str, fields: list[str]) -> str:
+    if len(fields) == 1:
+        return f"conflict with {words}: {fields[0]}"
+    return f"conflicts with {words}:\n- " + "\n- ".join(fields)
 
 
 def _merge(live: Any, applied: Any, node: Node) -> Any:

@@ -93,7 +93,9 @@ class Store:
     # writing
 
     def put(self, key: Key, obj: Object) -> Record:
-        """Store `obj` with a new resourceVersion and tell the watchers. The object belongs to the store from now on."""
+        """Store `obj` with a new resourceVersion and tell the watchers. The object belongs to the store from
+        now on.
+        """
         previous = self.get(key)
         record = self._record(key, obj)
         if previous:

@@ -41,7 +41,9 @@ def selector_text(selector: Object) -> str:
 
 
 def rescale(writer: Writer, target: Target, scale: Object, options: Options) -> Object:
-    """Give a workload the replicas that a Scale asks for: the Scale after it. ApiError 409 when the Scale is stale."""
+    """Give a workload the replicas that a Scale asks for: the Scale after it. ApiError 409 when the Scale is
+    stale.
+    """
     current = writer.current(target)
     replicas = (scale.get("spec") or {}).get("replicas", 0)
     if not isinstance(replicas, int) or isinstance(replicas, bool):

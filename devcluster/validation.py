@@ -15,7 +15,7 @@ Check = Callable[[Object, "Object | None", list[Cause]], None]
 
 NAME_RULES: dict[str, Callable[[str], str]] = {
     "namespaces": syntax.label,
-    "services": syntax.label_1035,
+    "services": syntax.label,
     "statefulsets.apps": syntax.label,
     **{
         f"{kind}.rbac.authorization.k8s.io": syntax.path_segment
@@ -43,6 +43,8 @@ def _once(causes: list[Cause]) -> list[Cause]:
     return list(dict.fromkeys(causes))
 
 
+STANDARD_FINALIZERS = ("foregroundDeletion", "orphan", "kubernetes")
+
 # metadata, which every kind has
 
 
@@ -58,12 +60,11 @@ def _metadata(resource: Resource, meta: Object, old: Object | None, causes: list
     for key in meta.get("annotations") or {}:
         if wrong := syntax.qualified(key.lower()):
             causes.append(errors.wrong("metadata.annotations", key, wrong))
-    for index, owner in enumerate(meta.get("ownerReferences") or ()):
-        _owner(owner, f"metadata.ownerReferences[{index}]", causes)
+    for owner in meta.get("ownerReferences") or ():
+        _owner(owner, "metadata.ownerReferences", causes)  # the real server names no index either
     _one_controller(meta, causes)
-    for finalizer in meta.get("finalizers") or ():
-        if wrong := syntax.qualified(finalizer):
-            causes.append(errors.wrong("metadata.finalizers", finalizer, wrong))
+    for index, finalizer in enumerate(meta.get("finalizers") or ()):
+        _finalizer(finalizer, index, causes)
     if old and "deletionTimestamp" in old:
         _no_new_finalizers(meta, old, causes)
 
@@ -74,6 +75,14 @@ def labels(found: Object, path: str, causes: list[Cause]) -> None:
             causes.append(errors.wrong(path, key, wrong))
         if wrong := syntax.label_value(value):
             causes.append(errors.wrong(path, value, wrong))
+
+
+def _finalizer(finalizer: str, index: int, causes: list[Cause]) -> None:
+    if wrong := syntax.qualified(finalizer):
+        causes.append(errors.wrong("metadata.finalizers", finalizer, wrong))
+    if "/" not in finalizer and finalizer not in STANDARD_FINALIZERS:
+        detail = "name is neither a standard finalizer name nor is it fully qualified"
+        causes.append(errors.wrong(f"metadata.finalizers[{index}]", finalizer, detail))
 
 
 def _owner(owner: Object, path: str, causes: list[Cause]) -> None:

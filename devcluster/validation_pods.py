@@ -165,7 +165,8 @@ def _env(env: list[Object], path: str, causes: list[Cause]) -> None:
                 "may not have more than one field specified at a time"
                 if source
                 else (
-                    "must specify one of: `fieldRef`, `resourceFieldRef`, `configMapKeyRef`, `secretKeyRef` or `fileKeyRef`"
+                    "must specify one of: `fieldRef`, `resourceFieldRef`, `configMapKeyRef`, "
+                    "`secretKeyRef` or `fileKeyRef`"
                 )
             )
             causes.append(errors.wrong(f"{where}.valueFrom", "", detail))
@@ -211,9 +212,9 @@ def _handler(handler: Object, path: str, kinds: tuple[str, ...], causes: list[Ca
     for extra in given[1:]:
         causes.append(errors.field_forbidden(f"{path}.{extra}", "may not specify more than 1 handler type"))
     for kind in ("httpGet", "tcpSocket"):
-        if kind in given and isinstance(handler[kind].get("port"), int):
-            if wrong := syntax.port(handler[kind]["port"]):
-                causes.append(errors.wrong(f"{path}.{kind}.port", handler[kind]["port"], wrong))
+        number = handler[kind].get("port") if kind in given else None
+        if isinstance(number, int) and (wrong := syntax.port(number)):
+            causes.append(errors.wrong(f"{path}.{kind}.port", number, wrong))
     if "httpGet" in given:
         _choice(handler["httpGet"], "scheme", ["HTTP", "HTTPS"], f"{path}.httpGet", causes)
 

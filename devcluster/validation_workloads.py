@@ -25,7 +25,7 @@ def deployment(obj: Object, old: Object | None, causes: list[Cause]) -> None:
     strategy = spec.get("strategy") or {}
     kind = strategy.get("type")
     if kind not in ("Recreate", "RollingUpdate"):
-        causes.append(errors.unsupported("spec.strategy.type", kind, ["Recreate", "RollingUpdate"]))
+        causes.append(errors.unsupported("spec.strategy", kind, ["Recreate", "RollingUpdate"]))
     if kind == "Recreate" and strategy.get("rollingUpdate") is not None:
         detail = "may not be specified when strategy `type` is 'Recreate'"
         causes.append(errors.field_forbidden("spec.strategy.rollingUpdate", detail))
@@ -94,9 +94,10 @@ def job(obj: Object, old: Object | None, causes: list[Cause]) -> None:
 
 def cron_job(obj: Object, old: Object | None, causes: list[Cause]) -> None:
     spec = obj["spec"]
-    if len((spec.get("schedule") or "").split()) != 5 and not (spec.get("schedule") or "").startswith("@"):
-        detail = f"expected exactly 5 fields, found {len((spec.get('schedule') or '').split())}: [{spec.get('schedule')}]"
-        causes.append(errors.wrong("spec.schedule", spec.get("schedule"), detail))
+    schedule = spec.get("schedule") or ""
+    if len(schedule.split()) != 5 and not schedule.startswith("@"):
+        detail = f"expected exactly 5 fields, found {len(schedule.split())}: [{schedule}]"
+        causes.append(errors.wrong("spec.schedule", schedule, detail))
     template = spec["jobTemplate"].get("spec") or {}
     path = "spec.jobTemplate.spec.template.spec"
     pod_spec((template.get("template") or {}).get("spec") or {}, path, causes, restart=("OnFailure", "Never"))

@@ -108,7 +108,8 @@ def patch(request: Request) -> Answer:
     kind = requests.patch_kind(request.content_type)
     if kind == "apply" and not request.call.query.get("fieldManager"):
         raise errors.bad_request(
-            'PatchOptions.meta.k8s.io "" is invalid: fieldManager: Required value: is required for apply patch'
+            'PatchOptions.meta.k8s.io "" is invalid: fieldManager: Required value: '
+            "is required for apply patch"
         )
     options = request.options()
     body: Any = (

@@ -17,7 +17,9 @@ BOOKMARK_SECONDS = 30.0
 
 
 def lines(api: Api, call: Call, presenter: Presenter) -> AsyncIterator[bytes]:
-    """The lines of the watch that `call` asks for. It stands when this returns; ApiError 400 for a malformed one."""
+    """The lines of the watch that `call` asks for. It stands when this returns; ApiError 400 for a malformed
+    one.
+    """
     initial, since = _start(call)
     fields = call.query.get("fieldSelector", "")
     if call.name:

@@ -1,7 +1,7 @@
 """Creating and changing objects: the one way by which anything enters the store.
 
-Every write, whatever its verb, is decoded, completed, checked and stored by the same steps in the same order, so
-a patch is held to the rules of a create.
+Every write, whatever its verb, is decoded, completed, checked and stored by the same steps in the same order,
+so a patch is held to the rules of a create.
 """
 
 from __future__ import annotations
@@ -65,9 +65,14 @@ class Writer:
         return self._insert(target, obj, options, managed)
 
     def update(self, target: Target, obj: Object, options: Options) -> Record:
-        """Replace an object, or the part that a subresource names. 409 when obj's resourceVersion is stale."""
+        """Replace an object, or the part that a subresource names. 409 when obj's resourceVersion is
+        stale.
+        """
         admission.check_shape(target.resource, target.version, obj)
         current = self.current(target)
+        if target.resource.custom and not obj["metadata"].get("resourceVersion"):
+            cause = errors.wrong("metadata.resourceVersion", "0x0", "must be specified for an update")
+            raise errors.invalid(target.resource.kind, target.resource.group, target.name, [cause])
         return self.change(target, current, obj, options)
 
     def patch(self, target: Target, body: Any, kind: str, options: Options) -> Record:

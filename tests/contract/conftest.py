@@ -1,7 +1,7 @@
 """The contract suite's subject: an API server, given by a kubeconfig, or a devcluster started for the module.
 
-`pytest tests/contract --contract-kubeconfig PATH` runs the very same cases on a real API server, in namespaces
-made for them.
+`pytest tests/contract --contract-kubeconfig PATH` runs the very same cases on a real API server, in
+namespaces made for them.
 """
 
 from __future__ import annotations

@@ -31,8 +31,9 @@ def test_apply_creates_what_is_absent_and_owns_what_it_says(cluster: Cluster, na
 
 
 def test_applying_the_same_again_changes_nothing(cluster: Cluster, namespace: str) -> None:
-    first = cluster.apply(web(namespace), deployment(paused=True), "one")
-    again = cluster.apply(web(namespace), deployment(paused=True), "one")
+    path = f"/api/v1/namespaces/{namespace}/services/web"
+    first = cluster.apply(path, service(), "one")
+    again = cluster.apply(path, service(), "one")
     assert again["metadata"]["resourceVersion"] == first["metadata"]["resourceVersion"]
 
 

@@ -144,7 +144,8 @@ def _ready(client: httpx.Client) -> bool:
 
 
 def config_map(name: str, **data: str) -> dict[str, Any]:
-    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}, "data": data}
+    head = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}}
+    return {**head, "data": data} if data else head
 
 
 def pod_template(name: str = "web", image: str = "example.invalid/web:1") -> dict[str, Any]:
@@ -177,4 +178,7 @@ def service(name: str = "web", **spec: Any) -> dict[str, Any]:
 
 def fields(status: dict[str, Any]) -> list[str]:
     """The paths of the wrong fields that a refusal names."""
-    return [cause["field"] for cause in status["details"]["causes"]]
+    named = [cause["field"].removeprefix(".") for cause in status["details"]["causes"]]
+    return [
+        name for name in dict.fromkeys(named) if name != "<nil>"
+    ]  # which says only that more may be wrong
