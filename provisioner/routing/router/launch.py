@@ -22,6 +22,7 @@ from provisioner.routing.router.bootstrap import bootstrap
 Environment = Mapping[str, str]
 
 ADMIN_SOCKET = "admin.sock"
+QUIET = "misc:error"  # else each listener warns that a field of ours (allow_custom_methods) is a new one
 
 
 def node(environment: Environment) -> Node:
@@ -97,6 +98,8 @@ def command(environment: Environment, extra: Sequence[str] = ()) -> list[str]:
         concurrency,
         "--log-level",
         level,
+        "--component-log-level",
+        QUIET,
         "--use-dynamic-base-id",
     ]
     return [binary(environment), *fixed, *extra]

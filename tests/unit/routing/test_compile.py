@@ -1,0 +1,143 @@
+"""From plain objects to an intent and to Envoy's resources; a folder in tests/data/routing is a case.
+
+Each folder has `input.yaml` (the chain, the node, and the objects) and `expected.yaml`. After a change that
+is meant, LANEWAY_REGENERATE=1 writes the expected files anew; read the difference before committing it.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import pytest
+import yaml
+
+from provisioner.names import shard
+from provisioner.routing.envoy import CLUSTER, ENDPOINTS, LISTENER, Compiler, Node, compile_intent
+from provisioner.routing.intent import build
+from tests.support.routing import chain, endpoint_slice, lane, twin
+
+CASES = sorted(path.parent for path in (Path(__file__).parents[2] / "data" / "routing").glob("*/input.yaml"))
+NODE = Node("shop", "shop", "192.0.2.1")
+
+
+def compiled(data):
+    wanted = chain(data["services"], max_lanes=data.get("max_lanes", 50), entry=data.get("entry", ""))
+    objects = [
+        {"twin": twin, "slice": endpoint_slice, "lane": lane}[kind](**fields)
+        for one in data["objects"]
+        for kind, fields in one.items()
+    ]
+    kinds = {
+        kind: [one for one in objects if one["kind"] == kind] for kind in ("Service", "EndpointSlice", "Lane")
+    }
+    intent = build([wanted], kinds["Service"], kinds["EndpointSlice"], kinds["Lane"])
+    node = replace(NODE, listeners=tuple(data.get("listeners", ())))
+    return intent, compile_intent(intent.chains[0], node)
+
+
+def plain(intent, resources):
+    """What the expected files hold: the intent, and of each resource what the case is about."""
+    services = asdict(intent.chains[0])["services"]
+    return {
+        "services": yaml.safe_load(yaml.safe_dump(listed(services))),
+        "endpoints": [one.to_json() for one in resources.get(ENDPOINTS, {}).values()],
+        "clusters": sorted(resources.get(CLUSTER, {})),
+        "listeners": {
+            name: bound(one.to_json()) for name, one in sorted(resources.get(LISTENER, {}).items())
+        },
+    }
+
+
+def listed(value):
+    """Tuples as lists and enums as text, so that YAML needs no tags."""
+    if isinstance(value, dict):
+        return {key: listed(one) for key, one in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [listed(one) for one in value]
+    return value if isinstance(value, int) else str(value)
+
+
+def bound(listener):
+    """Where a listener is, and which filters it has."""
+    filters = [one["name"] for chain in listener["filter_chains"] for one in chain["filters"]]
+    return {"address": listener.get("address", {}).get("socket_address", "internal"), "filters": filters}
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda path: path.name)
+def test_case(case):
+    found = plain(*compiled(yaml.safe_load((case / "input.yaml").read_text())))
+    expected = case / "expected.yaml"
+    if os.environ.get("LANEWAY_REGENERATE"):
+        expected.write_text(yaml.safe_dump(found, sort_keys=True, width=100))
+    assert found == yaml.safe_load(expected.read_text())
+
+
+def test_there_are_cases():
+    assert len(CASES) >= 5
+
+
+def shop(count, max_lanes=50):
+    lanes = [f"pr-{number}" for number in range(count)]
+    return {
+        "services": ["payment"],
+        "max_lanes": max_lanes,
+        "objects": [
+            {"twin": {"service": "payment"}},
+            {"slice": {"service": "payment", "addresses": ["192.0.2.10"]}},
+            *({"lane": {"name": name}} for name in lanes),
+            *({"slice": {"service": "payment", "addresses": ["192.0.2.20"], "lane": name}} for name in lanes),
+        ],
+    }
+
+
+def test_the_order_of_the_input_means_nothing():
+    ordered, mixed = shop(20), shop(20)
+    random.Random(7).shuffle(mixed["objects"])
+    assert compiled(mixed) == compiled(ordered)
+
+
+def test_clusters_and_listeners_do_not_depend_on_lanes():
+    _, none = compiled(shop(0))
+    _, many = compiled(shop(40))
+    assert none[CLUSTER] == many[CLUSTER]
+    assert none[LISTENER] == many[LISTENER]
+    assert none[ENDPOINTS] != many[ENDPOINTS]
+
+
+def test_no_lane_is_in_the_baselines_cluster():
+    _, found = compiled(shop(40))
+    members = found[ENDPOINTS]["payment:8080"].to_json()["endpoints"][0]["lb_endpoints"]
+    assert {one["metadata"]["filter_metadata"]["envoy.lb"]["lane"] for one in members} == {"baseline"}
+
+
+def test_each_lane_is_in_the_shard_that_its_name_says():
+    _, found = compiled(shop(40, max_lanes=3000))
+    for name, resource in found[ENDPOINTS].items():
+        if "/lanes/" not in name:
+            continue
+        for level in resource.to_json()["endpoints"]:
+            lanes = {
+                one["metadata"]["filter_metadata"]["envoy.lb"]["lane"]
+                for one in level.get("lb_endpoints", [])
+            }
+            assert {shard(one, 16) for one in lanes - {"baseline"}} <= {int(name.rsplit("/", 1)[1])}
+
+
+def test_a_change_of_one_lane_compiles_one_shard_again():
+    compiler = Compiler()
+    before, _ = compiled(shop(40, max_lanes=3000))
+    after_input = shop(40, max_lanes=3000)
+    after_input["objects"][-1]["slice"]["addresses"] = ["192.0.2.99"]
+    after, _ = compiled(after_input)
+    first = compiler.shared(before.chains[0], "shop")[ENDPOINTS]
+    second = compiler.shared(after.chains[0], "shop")[ENDPOINTS]
+    again = [name for name in first if first[name] is not second[name]]
+    assert again == [f"payment:8080/lanes/{shard('pr-39', 16)}"]
+
+
+def test_the_readiness_listener_waits_for_every_listener_the_pod_was_started_for():
+    assert "ready" in compiled({**shop(0), "listeners": [10001]})[1][LISTENER]
+    assert "ready" not in compiled({**shop(0), "listeners": [10001, 10002]})[1][LISTENER]

@@ -1,0 +1,78 @@
+"""The inventory, fed change by change, against the intent built from everything at once."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from provisioner.routing.intent import build_chain, read_slice
+from provisioner.routing.router.inventory import Inventory
+from tests.support.routing import chain, endpoint_slice, lane, twin
+
+CHAIN = chain(["orders", "payment"])
+
+twins = st.builds(twin, st.sampled_from(["orders", "payment"]), st.sampled_from([10001, 10002]))
+lanes = st.builds(
+    lambda name, ends: {**lane(name), "status": {"phase": "Terminating" if ends else "Ready"}},
+    st.sampled_from(["a", "b"]),
+    st.booleans(),
+)
+slices = st.builds(
+    endpoint_slice,
+    st.sampled_from(["orders", "payment", "foreign"]),
+    st.lists(st.sampled_from(["192.0.2.1", "192.0.2.2"]), unique=True),
+    st.sampled_from(["", "a", "b"]),
+    ready=st.booleans(),
+)
+histories = st.lists(st.tuples(twins | lanes | slices, st.booleans()), max_size=30)
+
+
+def key(obj):
+    return obj["kind"], obj["metadata"]["name"]
+
+
+@given(histories)
+def test_any_history_ends_in_what_the_objects_say(history):
+    inventory, objects = Inventory([CHAIN]), {}
+    for obj, gone in history:
+        if gone:
+            objects.pop(key(obj), None)
+            inventory.remove(obj)
+        else:
+            objects[key(obj)] = obj
+            inventory.put(obj)
+        inventory.intent("shop")  # whatever it keeps must not be stale later
+    assert inventory.intent("shop") == whole(objects.values())
+
+
+@given(histories, histories)
+def test_a_new_list_replaces_what_was_known(before, after):
+    inventory, objects = Inventory([CHAIN]), {key(obj): obj for obj, _ in after}
+    for obj, _ in before:
+        inventory.put(obj)
+    inventory.intent("shop")
+    for kind, namespace in (("Lane", ""), ("Service", "shop"), ("EndpointSlice", "shop")):
+        inventory.replace(kind, namespace, [obj for obj in objects.values() if obj["kind"] == kind])
+    assert inventory.intent("shop") == whole(objects.values())
+
+
+def whole(objects):
+    of = {
+        kind: [obj for obj in objects if obj["kind"] == kind] for kind in ("Lane", "Service", "EndpointSlice")
+    }
+    found = [read for obj in of["EndpointSlice"] if (read := read_slice(obj))]
+    twins = sorted(of["Service"], key=lambda one: one["metadata"]["name"])
+    return build_chain(CHAIN, twins, found, of["Lane"])
+
+
+def test_what_a_change_does_not_touch_stays_the_same_object():
+    inventory = Inventory([CHAIN])
+    inventory.put(twin("payment"))
+    for name in ("a", "b"):
+        inventory.put(lane(name))
+        inventory.put(endpoint_slice("payment", ["192.0.2.1"], name))
+    before = inventory.intent("shop").services[0].ports[0].copies
+    inventory.put(endpoint_slice("payment", ["192.0.2.9"], "b"))
+    after = inventory.intent("shop").services[0].ports[0].copies
+    assert after[0] is before[0]
+    assert after[1] != before[1]
