@@ -64,7 +64,8 @@ def _metadata(resource: Resource, meta: Object, old: Object | None, causes: list
         _owner(owner, "metadata.ownerReferences", causes)  # the real server names no index either
     _one_controller(meta, causes)
     for index, finalizer in enumerate(meta.get("finalizers") or ()):
-        _finalizer(finalizer, index, causes)
+        plain = resource.custom or resource.group == "apiextensions.k8s.io"  # these may have plain names
+        _finalizer(finalizer, index, causes, plain=plain)
     if old and "deletionTimestamp" in old:
         _no_new_finalizers(meta, old, causes)
 
@@ -77,10 +78,10 @@ def labels(found: Object, path: str, causes: list[Cause]) -> None:
             causes.append(errors.wrong(path, value, wrong))
 
 
-def _finalizer(finalizer: str, index: int, causes: list[Cause]) -> None:
+def _finalizer(finalizer: str, index: int, causes: list[Cause], *, plain: bool) -> None:
     if wrong := syntax.qualified(finalizer):
         causes.append(errors.wrong("metadata.finalizers", finalizer, wrong))
-    if "/" not in finalizer and finalizer not in STANDARD_FINALIZERS:
+    if not plain and "/" not in finalizer and finalizer not in STANDARD_FINALIZERS:
         detail = "name is neither a standard finalizer name nor is it fully qualified"
         causes.append(errors.wrong(f"metadata.finalizers[{index}]", finalizer, detail))
 
