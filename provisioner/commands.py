@@ -1,4 +1,4 @@
-"""The commands that this layer adds to `laneway`: `check`."""
+"""The commands that this layer adds to `laneway`."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from provisioner import commands_change, commands_lanes
+
 if TYPE_CHECKING:
     from provisioner.chain import Chain
 
@@ -14,6 +16,11 @@ if TYPE_CHECKING:
 def register(app: typer.Typer) -> None:
     """Adds them to the command line."""
     app.command()(check)
+    app.command()(commands_lanes.lanes)
+    app.command()(commands_lanes.status)
+    app.command()(commands_change.approve)
+    app.command()(commands_change.pin)
+    app.command()(commands_change.unpin)
 
 
 def check(

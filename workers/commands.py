@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from workers import commands_sweep
+
 PortFile = Annotated[
     Path | None, typer.Option(help="Write the metrics' port here; with LANEWAY_METRICS_PORT=0 a free one.")
 ]
@@ -16,6 +18,7 @@ def register(app: typer.Typer) -> None:
     """Adds them to the command line."""
     app.command()(worker)
     app.command()(beat)
+    app.command()(commands_sweep.sweep)
 
 
 def worker(metrics_port_file: PortFile = None) -> None:

@@ -17,10 +17,11 @@ from provisioner.chain import Chain
 from provisioner.errors import LanewayError
 from provisioner.events import ForgeEvent
 from provisioner.lane import Lane
+from provisioner.lease import HeldError
 from provisioner.reconcile import Outcome
 from provisioner.record import Recorded
 from provisioner.world import World
-from workers import metrics, queue
+from workers import metrics, queue, sweeping
 from workers.chainbook import ChainBook
 from workers.fence import Fence
 from workers.locks import Locks
@@ -83,13 +84,12 @@ def converge(chain_name: str, lane: str, context: Context, written: Lane | None 
 
 
 def sweep(context: Context) -> None:
-    """Has every lane of every chain converge."""
-    world = context.world(Fence(context.seconds))
-    known = context.book.chains()
-    for found in world.cluster.pages("Lane"):
-        lane = Lane.from_object(found)
-        if lane.chain in known:
-            context.queue.put(queue.converge(lane.chain, lane.name))
+    """One sweep over the lanes of all chains, unless another one runs."""
+    world = context.world(Fence(sweeping.SECONDS))
+    try:
+        sweeping.run(context.book.chains().values(), world, context.queue)
+    except HeldError as error:
+        log.info("sweep.elsewhere", error=str(error))
 
 
 def _converged_at_once(written: Lane | None, context: Context) -> bool:
