@@ -103,7 +103,7 @@ def _save(state: State, forge: Forge) -> None:
 
 
 def _about(endpoints: dict[str, str]) -> Repository:
-    now = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+    now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
     return Repository(
         full_name=endpoints["full_name"], url=endpoints["repository"], main=endpoints["base"], now=now
     )
