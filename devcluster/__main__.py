@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import gc
 import importlib
 import importlib.util
 import os
@@ -23,6 +24,8 @@ from devcluster.api import Api
 from devcluster.connections import Protocol
 from devcluster.front import Front
 from devcluster.store import Store
+
+GC_THRESHOLD = 50_000  # Python's 700 walks tens of thousands of stored objects at every few writes
 
 
 @dataclass(frozen=True)
@@ -62,6 +65,8 @@ async def serve(settings: Settings) -> None:
     store = Store(settings.state / "store.sqlite")
     try:
         api = Api(store, service_network=network)
+        gc.freeze()  # what was loaded stays: collections need not walk it
+        gc.set_threshold(GC_THRESHOLD, 20, 100)
         listener = _listen(settings)
         server = Server(
             uvicorn.Config(Front(api), http=Protocol, log_level="warning", access_log=False, lifespan="off")

@@ -87,7 +87,8 @@ def _start(view: View, agent: Agent, tasks: asyncio.TaskGroup) -> list[asyncio.T
         controller.start()
     agent.start()
     work = [controller.queue.run() for controller in controllers]
-    return [tasks.create_task(each) for each in [*work, events.sweep(view), proxy.keep_process()]]
+    others = [events.sweep(view), proxy.keep_process(), agent.remove_spare_images()]
+    return [tasks.create_task(each) for each in [*work, *others]]
 
 
 def _path(prepend: str | None) -> str:

@@ -22,7 +22,7 @@ from devcluster.history import ADDED, DELETED, MODIFIED, Change, History
 Object = dict[str, Any]
 Key = tuple[str, str, str]  # resource, namespace ("" when cluster-scoped), name
 
-# Revisions handed out but not yet committed when the process was killed must not come again for other contents.
+# Revisions handed out but not committed when the process was killed must not come again for other contents.
 REVISION_GAP = 10_000
 FIRST_REVISION = 1000  # so that small numbers are too old even in a new cluster, as in a real one
 

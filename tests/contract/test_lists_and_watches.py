@@ -191,9 +191,9 @@ def test_a_watch_resumes_in_the_middle(cluster: Cluster, namespace: str) -> None
         assert next(events)["object"]["metadata"]["name"] == "b"
 
 
-def test_a_watch_without_a_version_begins_with_what_is_there(cluster: Cluster, namespace: str) -> None:
+def test_a_watch_from_any_version_begins_with_what_is_there(cluster: Cluster, namespace: str) -> None:
     cluster.post(f"/api/v1/namespaces/{namespace}/services", service())
-    with cluster.watch(f"/api/v1/namespaces/{namespace}/services") as events:
+    with cluster.watch(f"/api/v1/namespaces/{namespace}/services", resourceVersion="0") as events:
         first = next(events)
         assert (first["type"], first["object"]["metadata"]["name"]) == ("ADDED", "web")
         cluster.patch(f"/api/v1/namespaces/{namespace}/services/web", {"metadata": {"labels": {"x": "y"}}})
