@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from functools import lru_cache, partial
 from itertools import chain as joined
 
 from provisioner.names import shard as shard_of
@@ -13,29 +14,38 @@ from provisioner.routing.intent import ChainIntent, Copy, Port, Protocol, Servic
 
 Make = Callable[[], Resource]
 Part = tuple[tuple[str, str], Hashable, Make]  # (type, name), what it is made of, how
+Parts = Callable[[Service], Iterable[Part]]
 
 
 class Compiler:
-    """Compiles for the routers of one chain in one namespace, and keeps each resource until what it is made
-    of differs. The parts of an intent that did not change should be the same objects: comparing them is then
-    free."""
+    """Compiles one of two things for the routers of one chain in one namespace, again and again, and keeps
+    each resource until what it is made of differs. What did not change of an intent should be the same
+    objects: comparing them is then free."""
 
     def __init__(self) -> None:
         self._made: dict[tuple[str, str], tuple[Hashable, Resource]] = {}
+        self._services: dict[str, tuple[Hashable, list[Resource]]] = {}
 
     def shared(self, intent: ChainIntent, namespace: str) -> Resources:
         """Clusters and endpoints: the same for every router of the namespace."""
-        return self._collect(_shared_parts(intent, namespace))
+        services = intent.within(namespace)
+        return _by_type(self._collect(services, intent.shards, partial(_shared_parts, intent.shards)))
 
     def own(self, intent: ChainIntent, node: Node) -> Resources:
         """Listeners: each router binds its own address."""
-        return self._collect(_own_parts(intent, node))
+        services = intent.within(node.namespace)
+        context = (intent.carriers, intent.shards, node.address)
+        ready = [self._resource(*part) for part in _ready_parts(services, node)]
+        return _by_type([*self._collect(services, context, partial(_own_parts, intent, node)), *ready])
 
-    def _collect(self, parts: Iterable[Part]) -> Resources:
-        found: dict[str, dict[str, Resource]] = {}
-        for key, content, make in parts:
-            found.setdefault(key[0], {})[key[1]] = self._resource(key, content, make)
-        return found
+    def _collect(self, services: Iterable[Service], context: Hashable, parts: Parts) -> Iterator[Resource]:
+        for service in services:
+            content = (service, context)
+            known = self._services.get(service.name)
+            if known is None or known[0] != content:
+                known = (content, [self._resource(*part) for part in parts(service)])
+                self._services[service.name] = known
+            yield from known[1]
 
     def _resource(self, key: tuple[str, str], content: Hashable, make: Make) -> Resource:
         known = self._made.get(key)
@@ -45,18 +55,20 @@ class Compiler:
         return known[1]
 
 
+def _by_type(resources: Iterable[Resource]) -> Resources:
+    found: dict[str, dict[str, Resource]] = {}
+    for one in resources:
+        found.setdefault(one.type_url, {})[one.name] = one
+    return found
+
+
 def compile_intent(intent: ChainIntent, node: Node) -> Resources:
     """Everything that one router is told, by type and name, sorted."""
-    compiler = Compiler()
-    return {**compiler.shared(intent, node.namespace), **compiler.own(intent, node)}
+    return {**Compiler().shared(intent, node.namespace), **Compiler().own(intent, node)}
 
 
-def _shared_parts(intent: ChainIntent, namespace: str) -> Iterator[Part]:
-    return joined.from_iterable(
-        _port_parts(service, port, intent.shards)
-        for service in intent.within(namespace)
-        for port in service.ports
-    )
+def _shared_parts(shards: int, service: Service) -> Iterator[Part]:
+    return joined.from_iterable(_port_parts(service, port, shards) for port in service.ports)
 
 
 def _port_parts(service: Service, port: Port, shards: int) -> Iterator[Part]:
@@ -79,19 +91,23 @@ def _shard_parts(service: Service, port: Port, number: int, copies: tuple[Copy, 
     )
 
 
+_shard = lru_cache(maxsize=1 << 16)(shard_of)  # thousands are asked for at each change, and always the same
+
+
 def sharded(copies: Sequence[Copy], shards: int) -> tuple[tuple[Copy, ...], ...]:
     """The copies by shard, in their order."""
     found: list[list[Copy]] = [[] for _ in range(shards)]
     for copy in copies:
-        found[shard_of(copy.lane, shards)].append(copy)
+        found[_shard(copy.lane, shards)].append(copy)
     return tuple(tuple(one) for one in found)
 
 
-def _own_parts(intent: ChainIntent, node: Node) -> Iterator[Part]:
-    services = intent.within(node.namespace)
-    for service in services:
-        for port in service.ports:
-            yield from _listener_parts(intent, node, service, port)
+def _own_parts(intent: ChainIntent, node: Node, service: Service) -> Iterator[Part]:
+    return joined.from_iterable(_listener_parts(intent, node, service, port) for port in service.ports)
+
+
+def _ready_parts(services: Iterable[Service], node: Node) -> Iterator[Part]:
+    """Nothing while a listener is missing that the pod was started for."""
     there = {port.listener for service in services for port in service.ports}
     if there and there.issuperset(node.listeners):
         key = (LISTENER, listeners.READY)

@@ -10,7 +10,7 @@ import grpc
 import structlog
 from envoy.service.discovery.v3 import ads_pb2_grpc
 
-from provisioner.routing.envoy import Node
+from provisioner.routing.envoy import Compiler, Node
 from provisioner.routing.router import metrics
 from provisioner.routing.router.session import Session
 from provisioner.routing.router.state import RoutingState
@@ -54,10 +54,11 @@ class Discovery(ads_pb2_grpc.AggregatedDiscoveryServiceServicer):
     async def _answers(
         self, session: Session, node: Node, wake: asyncio.Event, reading: asyncio.Task[None]
     ) -> AsyncIterator[Any]:
+        own = Compiler()
         while not reading.done():
             await wake.wait()
             wake.clear()
-            resources = self._state.resources(node)
+            resources = self._state.resources(node, own)
             for response in session.responses(resources) if resources is not None else ():
                 metrics.SENT.labels(response.type_url.rsplit(".", 1)[-1]).inc(len(response.resources))
                 yield response

@@ -54,8 +54,9 @@ class RoutingState:
         for event in self._waiting:
             event.set()
 
-    def resources(self, node: Node) -> Resources | None:
-        """Everything that the node should have; None while that is not known."""
+    def resources(self, node: Node, own: Compiler) -> Resources | None:
+        """Everything that the node should have; None while that is not known. `own` is the compiler that the
+        node's stream keeps for what is the node's alone."""
         if self._missing or not self.knows(node):
             return None
         place = (node.chain, node.namespace)
@@ -64,7 +65,7 @@ class RoutingState:
         if generation != self._generation:
             shared = compiler.shared(intent, node.namespace)
             self._shared[place] = (self._generation, shared)
-        return {**shared, **compiler.own(intent, node)}
+        return {**shared, **own.own(intent, node)}
 
     def join(self, event: asyncio.Event) -> None:
         """`event` is set whenever something changed, until it leaves."""
