@@ -279,7 +279,8 @@ def get(
     pairs = list(headers.items()) if isinstance(headers, dict) else list(headers or ())
     connection = http.client.HTTPConnection(host, port, timeout=10)
     try:
-        connection.putrequest(method, path, skip_host=any(key.lower() == "host" for key, _ in pairs))
+        named = any(key.lower() == "host" for key, _ in pairs)
+        connection.putrequest(method, path, skip_host=named, skip_accept_encoding=True)
         for key, value in pairs:
             connection.putheader(key, value)
         connection.endheaders()
@@ -328,8 +329,18 @@ class Upstream:
     async def _answer(self, head: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         request, *lines = head.decode("latin-1").split("\r\n")[:-2]
         headers = [tuple(line.split(": ", 1)) for line in lines]
+        if any(key.lower() == "upgrade" for key, _ in headers):
+            await self._echo(reader, writer)
+            return
         length = next((int(value) for key, value in headers if key.lower() == "content-length"), 0)
         await reader.readexactly(length)
         body = json.dumps({"name": self.name, "request": request, "headers": headers}).encode()
         writer.write(b"HTTP/1.1 200 OK\r\nServer: own\r\ncontent-length: %d\r\n\r\n%s" % (len(body), body))
         await writer.drain()
+
+    async def _echo(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """As a WebSocket server, but for the frames: what comes goes back with the name before it."""
+        writer.write(b"HTTP/1.1 101 Switching Protocols\r\nconnection: Upgrade\r\nupgrade: websocket\r\n\r\n")
+        while data := await reader.read(65536):
+            writer.write(self.name.encode() + b":" + data)
+        raise asyncio.IncompleteReadError(b"", None)
