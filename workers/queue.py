@@ -31,7 +31,7 @@ MARK = "laneway:mark:"  # + key: the id of the job that was put under it, or "do
 FOUNDED = "laneway:founded"
 
 KEPT_SECONDS = 86_400  # how long a mark outlives a job that never ends
-RECLAIM_SECONDS = 120  # a job that nobody has begun by then is put into the list once more
+RECLAIM_SECONDS = 50  # a job that nobody has begun by then is put into the list once more
 LEASE_SECONDS = 20
 ANSWER_SECONDS = 2.0  # how long Redis may take to answer
 CONNECT_SECONDS = 1.0
@@ -99,7 +99,7 @@ class Queue:
 
     def __init__(self, client: redis.Redis, lease: int = LEASE_SECONDS) -> None:
         self._client = client
-        self._lease = str(lease)
+        self.lease = lease  # seconds after which a job counts as lost unless it is renewed
         self._scripts = {
             name: client.register_script(getattr(scripts, name))
             for name in ("PUT", "BEGIN", "RENEW", "FINISH", "CANCEL", "RETRY", "PROMOTE")
@@ -121,11 +121,11 @@ class Queue:
         """Leases the job; False when it is done, or running elsewhere. With `reopen` a job with the same key
         may be put from now on, since what changes from now on may come too late for this one."""
         keys = [MARK + key, JOBS, DUE, LEASES]
-        return bool(self._run("BEGIN", "begin a job", keys, [task, self._lease, str(int(reopen))]))
+        return bool(self._run("BEGIN", "begin a job", keys, [task, str(self.lease), str(int(reopen))]))
 
     def renew(self, tasks: Iterable[str]) -> None:
         """Keeps the leases of running jobs."""
-        self._run("RENEW", "renew leases", [DUE, LEASES], [self._lease, *tasks])
+        self._run("RENEW", "renew leases", [DUE, LEASES], [str(self.lease), *tasks])
 
     def finish(self, task: str, key: str, keep: int = 0) -> None:
         """Forgets the job; with `keep` its key stays a duplicate for that many seconds."""

@@ -20,7 +20,6 @@ from workers.execution import Runner
 from workers.queue import Queue
 
 TICK_SECONDS = 0.25
-RENEW_TICKS = 16  # leases are renewed every four seconds
 
 log = structlog.get_logger()
 
@@ -30,6 +29,7 @@ class Ticker:
 
     def __init__(self, queue: Queue, running: Callable[[], frozenset[str]]) -> None:
         self._queue, self._running = queue, running
+        self._renew_ticks = max(1, int(queue.lease / 3 / TICK_SECONDS))
         self._done = threading.Event()
         self._absent = False
         self._thread = threading.Thread(target=self._loop, name="ticker", daemon=True)
@@ -46,7 +46,7 @@ class Ticker:
         while not self._done.wait(TICK_SECONDS):
             ticks += 1
             try:
-                self.tick(renew=ticks % RENEW_TICKS == 0)
+                self.tick(renew=ticks % self._renew_ticks == 0)
             except QueueError as error:
                 self._note_absence(error)
             else:

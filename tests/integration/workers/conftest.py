@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
@@ -42,14 +42,19 @@ def start_worker(redis_url: str, tmp_path: Path) -> Iterator[StartWorker]:
     with ExitStack() as stack:
 
         def start(name: str = "one", **settings: str) -> subprocess.Popen[bytes]:
-            command = [sys.executable, "-m", "tests.support.fakeworker"]
-            log = tmp_path / f"worker-{name}.log"
-            chosen = {"LANEWAY_REDIS_URL": redis_url, "LANEWAY_LOCK_SECONDS": "2", **settings}
-            running = stack.enter_context(process(command, chosen, log))
-            until(
-                lambda: "worker.started" in log.read_text() or running.poll() is not None, "the worker runs"
-            )
-            assert running.poll() is None, log.read_text()
-            return running
+            return stack.enter_context(noting_worker(redis_url, tmp_path / f"worker-{name}.log", settings))
 
         yield start
+
+
+@contextmanager
+def noting_worker(
+    redis_url: str, log: Path, settings: Mapping[str, str]
+) -> Iterator[subprocess.Popen[bytes]]:
+    """A running worker over a provisioner that only notes."""
+    command = [sys.executable, "-m", "tests.support.fakeworker"]
+    chosen = {"LANEWAY_REDIS_URL": redis_url, "LANEWAY_LOCK_SECONDS": "2", **settings}
+    with process(command, chosen, log) as running:
+        until(lambda: "worker.started" in log.read_text() or running.poll() is not None, "the worker runs")
+        assert running.poll() is None, log.read_text()
+        yield running
