@@ -48,7 +48,7 @@ def up(
     if control.up(place, wanted, show.step):
         show.summary(place)
     else:
-        show.already(place)
+        show.already(place, forge=forge)
 
 
 def status(state: StateOption = DEFAULT) -> None:

@@ -62,9 +62,8 @@ def up(state: State, asked: Asked, report: Callable[[Step], None], *, tied: bool
             for step in _follow(state, supervisor):
                 report(step)
                 if step.end == "failed":
-                    raise EmbeddedSystemError(
-                        f"{step.message}\nNothing was left running. Logs: {state.logs}", where="dev up"
-                    )
+                    message = f"{step.message}\nNothing was left running. Logs: {state.logs}"
+                    raise EmbeddedSystemError(message, where="dev up")
         except BaseException:
             down(state)
             raise

@@ -42,10 +42,12 @@ def summary(state: State) -> None:
 """)
 
 
-def already(state: State) -> None:
-    known = read_json(state.endpoints)
-    where = f", and answers at {known['entry']}" if known else ", and is still starting"
-    console.print(f"The system in {state.root} is already up (process {holder(state)}){where}")
+def already(state: State, *, forge: bool) -> None:
+    """After an `up` that had nothing to do; `forge` is what it was asked for."""
+    entry = read_json(state.endpoints)["entry"]
+    console.print(f"The system in {state.root} is already up (process {holder(state)}), at {entry}")
+    if forge and not system.load(state).forge:
+        console.print("It runs without --forge; to change that: laneway dev down, then up again")
 
 
 def status(state: State) -> bool:

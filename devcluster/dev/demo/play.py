@@ -11,6 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 
+from rich.markup import escape
+
 from devcluster.dev import control, show
 from devcluster.dev.demo import hints
 from devcluster.dev.demo.stage import Stage
@@ -41,9 +43,10 @@ def play(*, once: bool) -> int:
             tell.say("\nEnding everything ...")
             return 0 if not once else 130
         except (StepFailed, LanewayError) as error:
+            kept = _kept_logs(state)
             if isinstance(error, LanewayError):
-                tell.say(f"[red]{error}[/]")
-            tell.say("\nThe demo did not hold.")
+                tell.say(escape(str(error).replace(str(state.logs), str(kept))))
+            tell.say(f"\nThe demo did not hold. The logs are kept in {kept}")
             return 1
         finally:
             _end(state, tell)
@@ -75,6 +78,13 @@ def perform(state: State, tell: Tell) -> None:
                 step.act(stage)
     finally:
         stage.close()
+
+
+def _kept_logs(state: State) -> Path:
+    """A copy of the logs, for who wants to know why; the rest is removed."""
+    kept = Path(tempfile.mkdtemp(prefix="laneway-demo-logs-"))
+    shutil.copytree(state.logs, kept, dirs_exist_ok=True)
+    return kept
 
 
 def _end(state: State, tell: Tell) -> None:

@@ -133,6 +133,19 @@ class Stage:
         expect("each delivery is queued", [line for line in deliveries if " -> 202 " not in line], [])
         return deliveries
 
+    def kubectl(self, *arguments: str) -> str:
+        """What the installed kubectl prints, told as it is typed after `laneway dev env`."""
+        self.tell.done(shlex.join(["kubectl", *arguments]))
+        done = subprocess.run(
+            [str(processes.BIN / "kubectl"), "--kubeconfig", self.endpoints["kubeconfig"], *arguments],
+            check=False,
+            capture_output=True,
+            text=True,
+        )
+        if done.returncode:
+            raise StepFailed(f"kubectl {arguments[0]}", "exit code 0", done.stderr.strip())
+        return done.stdout
+
     def change(self, service: str, version: str) -> None:
         """Gives a service another version in the clone's working tree."""
         file = self.clone / service / "app.py"
@@ -147,12 +160,6 @@ class Stage:
             return None
         found: Json = answer.raise_for_status().json()
         return Seen(found["metadata"]["uid"], found.get("status", {}))
-
-    def pods(self, lane: str) -> list[str]:
-        """The names of a lane's pods."""
-        selector = f"{labels.CHAIN}={self.endpoints['chain']},{labels.LANE}={lane}"
-        answer = self.api.get("/api/v1/pods", params={"labelSelector": selector}).raise_for_status()
-        return [one["metadata"]["name"] for one in answer.json()["items"]]
 
 
 def wait(what: str, look: Callable[[], Any], wanted: Callable[[Any], bool]) -> Any:

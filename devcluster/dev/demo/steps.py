@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from operator import eq
 
 from devcluster.dev.demo import leftovers, traffic
-from devcluster.dev.demo.stage import CHAIN, Reply, Seen, Stage, wait
+from devcluster.dev.demo.stage import CHAIN, PATIENCE, Reply, Seen, Stage, wait
 from devcluster.dev.demo.tell import expect
+from provisioner import labels
 from provisioner.names import lane_name
 
 FIRST = "payment-fast"  # a branch whose name is a lane's name as it is
@@ -36,6 +39,7 @@ def pull_request(stage: Stage) -> None:
     stage.git("switch", "--quiet", "--create", FIRST, "origin/main")
     stage.change("payment", "2-fast")
     stage.git("commit", "--quiet", "--all", "--message", "Pay faster")
+    stage.notes["pushed"] = time.monotonic()
     deliveries = stage.push(FIRST)
     opened = [line for line in deliveries if "pull_request opened" in line]
     expect("deliveries that open a pull request", len(opened), 1)
@@ -43,34 +47,31 @@ def pull_request(stage: Stage) -> None:
 
 
 def reasons(stage: Stage) -> None:
-    stage.tell.done(f"kubectl get lane {stage.endpoints['chain']}.{FIRST} -o yaml   (status.services)")
-    lane = wait(
-        "the lane's services are known", lambda: stage.lane(FIRST), lambda seen: seen and seen.services
-    )
-    rows = lane.services
+    wait("the lane's services are known", lambda: stage.lane(FIRST), lambda seen: seen and seen.services)
+    lane = json.loads(stage.kubectl("get", "lane", f"{stage.endpoints['chain']}.{FIRST}", "--output", "json"))
+    rows = lane["status"]["services"]
     stage.tell.rows(
         [(one["name"], "in" if one["inLane"] else "out", one["reason"], one["message"]) for one in rows]
     )
     expect("the services in the lane", [one["name"] for one in rows if one["inLane"]], ["payment"])
     expect("services without a reason", [one["name"] for one in rows if not one["message"]], [])
+    stage.notes["uid"] = lane["metadata"]["uid"]
     stage.tell.holds("only payment is copied, and each service says why it is in or out")
 
 
 def ready(stage: Stage) -> None:
-    stage.tell.done(
-        f"kubectl wait lane/{stage.endpoints['chain']}.{FIRST} --for=jsonpath={{.status.phase}}=Ready"
-    )
-    lane = wait("the lane is ready", lambda: stage.lane(FIRST), _is_ready)
-    pods = stage.pods(FIRST)
-    timeline = [
-        f"{one['event']} {one['seconds']:.2f} s" for one in lane.status["timeline"] if "seconds" in one
-    ]
-    stage.tell.came(
-        [f"phase {lane.status['phase']}, {lane.status['url']}", f"timeline: {', '.join(timeline)}"]
-    )
-    expect("pods in the lane", len(pods), 1)
-    stage.notes["uid"] = lane.uid
-    stage.tell.holds(f"{len(pods)} pod in the lane, against {len(CHAIN)} services in the chain")
+    name, patience = f"lane/{stage.endpoints['chain']}.{FIRST}", f"--timeout={PATIENCE:.0f}s"
+    stage.kubectl("wait", name, "--for=jsonpath={.status.phase}=Ready", patience)
+    expected = EVERYWHERE_BASELINE | {"payment": FIRST}
+    wait("the lane answers", partial(traffic.lanes, stage, FIRST), partial(eq, expected))
+    seconds = time.monotonic() - stage.notes["pushed"]
+    stage.tell.came(stage.kubectl("get", "lanes").splitlines())
+    selector = f"--selector={labels.LANE}={FIRST}"
+    pods = stage.kubectl("get", "pods", "--namespace", stage.endpoints["namespace"], selector).splitlines()
+    stage.tell.came(pods)
+    expect("pods in the lane, below the line of titles", len(pods) - 1, 1)
+    stage.tell.came(f"from the start of the push to the first right answer: {seconds:.2f} s")
+    stage.tell.holds(f"1 pod in the lane, against {len(CHAIN)} services in the chain")
 
 
 def carriers(stage: Stage) -> None:
@@ -149,7 +150,7 @@ def merge(stage: Stage) -> None:
     stage.git("merge", "--quiet", "--no-ff", "--message", f"Merge {FIRST}", FIRST)
     deliveries = stage.push("main", f":{SECOND}", f":{TWIN}")
     expect("pull requests closed", sum("pull_request closed" in line for line in deliveries), 3)
-    stage.tell.done("every kind of object, with a lane's label or owned by a Lane")
+    stage.tell.done("GET every kind of object, keep what has a lane's label or is owned by a Lane")
     wait("nothing of a lane is left", lambda: leftovers.of_lanes(stage.api), lambda seen: seen == [])
     stage.tell.came("none")
     reply = stage.show_ask({"x-preview-lane": FIRST})
