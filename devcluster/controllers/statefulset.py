@@ -47,7 +47,7 @@ class Plan:
         return pod is not None and podrules.active(pod) and podrules.unavailable_for(pod, seconds) == 0
 
     def outdated(self, ordinal: int) -> bool:
-        return _revision(self.pods[ordinal]) != self.update["metadata"]["name"]
+        return _revision(self.pods[ordinal]) != str(self.update["metadata"]["name"])
 
 
 class StatefulSets:

@@ -16,6 +16,9 @@ from devcluster.kubelet import logs as container_logs
 from devcluster.kubelet.host import NODE_NAME, Host
 from devcluster.kubelet.pod import PodWorker
 
+RETRY = 5.0  # seconds after which a pod is tried again whose worker had a defect
+REMOVE_IMAGES_EVERY = 60.0  # seconds
+
 _log = structlog.get_logger(__name__)
 
 
@@ -124,8 +127,24 @@ class Agent:
         except Exception as error:  # noqa: BLE001 - one odd pod must not stop the others
             _log.error("pod.failed", pod=self._keys[uid], error=str(error), exc_info=error)
             self._host.events.warning(pod, "FailedSync", f"devcluster could not run the pod: {error!r}")
+            asyncio.get_running_loop().call_later(RETRY, self._try_again, pod)
         finally:
             del self._workers[uid], self._keys[uid]
+
+    async def remove_spare_images(self) -> None:
+        """Remove checkouts that no pod uses, now and then, for ever."""
+        while True:
+            specs = [pod["spec"] for pod in self._host.view.all("pods")]
+            containers = [c for s in specs for c in (*s["containers"], *(s.get("initContainers") or []))]
+            for folder in self._host.images.spare(c["image"] for c in containers):
+                gone = folder.rename(folder.with_suffix(".removed"))  # at once, so that no new pod takes it
+                await asyncio.to_thread(shutil.rmtree, gone)
+            await asyncio.sleep(REMOVE_IMAGES_EVERY)
+
+    def _try_again(self, pod: Object) -> None:
+        current = self._host.view.get("pods", key_of(pod))
+        if current is not None:
+            self._pod_changed(None, current)
 
     def _config_changed(self, before: Object | None, after: Object | None) -> None:
         if before is None or after is None:

@@ -9,18 +9,23 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from typing import Any, TypeVar
 
 import structlog
 
-from devcluster.controllers.view import Object, now
-from devcluster.kubelet import probes
+from devcluster.controllers.view import now
 from devcluster.kubelet.backoff import LONGEST_PULL, Backoff
 from devcluster.kubelet.environment import ConfigError
+from devcluster.kubelet.health import Health
 from devcluster.kubelet.images import ImageError
 from devcluster.kubelet.launch import Placed, image_folder, prepare
 from devcluster.kubelet.status import ContainerRecord
 from devcluster.kubelet.supervisor import Exit, Launch, Process
+
+T = TypeVar("T")
+
+ERR_IMAGE_PULL_SHOWN = 0.5  # seconds that the first reason shows before it becomes ImagePullBackOff
 
 _log = structlog.get_logger(__name__)
 
@@ -30,14 +35,13 @@ class Runner:
 
     def __init__(self, placed: Placed, record: ContainerRecord, changed: Callable[[], None]) -> None:
         self.record = record
+        self.up = asyncio.Event()  # set when it first counted as started: native sidecars are waited for
         self._placed = placed
-        self._changed = changed
+        self._notify = changed
         self._process: Process | None = None
-        self._launch: Launch | None = None
+        self._health: Health | None = None
         self._stopping = asyncio.Event()
         self._crashes = Backoff()
-        self._probes = 0
-        self.up = asyncio.Event()  # set when it first counted as started: for native sidecars
 
     async def run(self) -> None:
         while not self._stopping.is_set():
@@ -46,10 +50,10 @@ class Runner:
                 return
             begun = asyncio.get_running_loop().time()
             ended = await self._once(launch)
-            if not self._wanted_again(ended):
-                self._terminated(ended, final=True)
+            again = self._wanted_again(ended)
+            self._terminated(ended, final=not again)
+            if not again:
                 return
-            self._terminated(ended, final=False)
             await self._back_off(asyncio.get_running_loop().time() - begun)
 
     async def stop(self, grace: float) -> None:
@@ -60,15 +64,23 @@ class Runner:
             return
         self._event("Killing", f"Stopping container {self.record.name}")
         deadline = asyncio.get_running_loop().time() + grace
-        hook = (self.record.spec.get("lifecycle") or {}).get("preStop")
-        if hook and grace > 0:
-            await self._hook("FailedPreStopHook", {**hook, "timeoutSeconds": grace})
+        if grace > 0:
+            await self._pre_stop(process, grace)
         await self._end(process, deadline - asyncio.get_running_loop().time())
 
     def kill(self) -> None:
         """End it at once; for a stop whose grace was cut short."""
         if self._process is not None:
             self._placed.host.supervisor.signal(self._process, signal.SIGKILL)
+
+    async def _pre_stop(self, process: Process, grace: float) -> None:
+        """The preStop hook; not awaited beyond the end of the process."""
+        hook = (self.record.spec.get("lifecycle") or {}).get("preStop")
+        if hook and self._health is not None:
+            hooking = asyncio.create_task(self._health.hook("FailedPreStopHook", hook, grace))
+            await _first_of(hooking, process.exited)
+            hooking.cancel()
+            await asyncio.wait([hooking])
 
     async def _end(self, process: Process, grace: float) -> None:
         supervisor = self._placed.host.supervisor
@@ -85,7 +97,10 @@ class Runner:
         delays = Backoff(LONGEST_PULL)
         while not self._stopping.is_set():
             try:
-                folder = await image_folder(self._placed, self.record.spec, self._event)
+                pulling = image_folder(self._placed, self.record.spec, self._event)
+                folder = await self._unless_stopped(pulling)
+                if folder is None:
+                    return None
                 return prepare(self._placed, self.record.spec, folder, self.record.restarts)
             except ImageError as error:
                 await self._wait_for_image(error, delays.next())
@@ -95,12 +110,24 @@ class Runner:
                 await self._pause(delays.next())
         return None
 
+    async def _unless_stopped(self, work: Coroutine[Any, Any, T]) -> T | None:
+        """The result of what may take long; None when stopped before."""
+        working = asyncio.create_task(work)
+        stopped = asyncio.create_task(self._stopping.wait())
+        try:
+            await _first_of(working, stopped)
+            return working.result() if working.done() else None
+        finally:
+            working.cancel()
+            stopped.cancel()
+            await _first_of(working)
+
     async def _wait_for_image(self, error: ImageError, delay: float) -> None:
         image = self.record.spec["image"]
         self._event("Failed", f'Failed to pull image "{image}": {error}', warning=True)
         self._waiting(error.reason, str(error))
-        await self._pause(min(delay, 0.5))
         if error.reason == "ErrImagePull":
+            await self._pause(min(delay, ERR_IMAGE_PULL_SHOWN))
             self._event("BackOff", f'Back-off pulling image "{image}"')
             self._waiting("ImagePullBackOff", f'Back-off pulling image "{image}": {error}')
         await self._pause(delay)
@@ -113,29 +140,25 @@ class Runner:
     # running
 
     async def _once(self, launch: Launch) -> Exit:
+        supervisor = self._placed.host.supervisor
         try:
-            process = await self._placed.host.supervisor.start(launch)
+            process = await supervisor.start(launch)
         except OSError as error:
             self._event("Failed", f"Error: {error}", warning=True)
             return Exit(128, reason="StartError", message=f"cannot execute {launch.argv[0]}: {error}")
-        self._process, self._launch = process, launch
-        self._running(launch)
-        probing = asyncio.create_task(self._probe(process), name=f"probes {launch.ident}")
+        self._process = process
+        self._health = self._running(launch, process)
+        probing = asyncio.create_task(self._health.watch(), name=f"probes {launch.ident}")
         probing.add_done_callback(self._probing_ended)
         try:
             return await asyncio.shield(process.exited)
         finally:
-            self._process = None
+            self._process = self._health = None
+            supervisor.signal(process, signal.SIGKILL)  # when cancelled; else it has ended
             probing.cancel()
-            await asyncio.wait([probing])
+            await _first_of(probing)
 
-    def _probing_ended(self, probing: asyncio.Task[None]) -> None:
-        error = None if probing.cancelled() else probing.exception()
-        if error is not None:
-            _log.error("probe.failed", pod=self._placed.key, container=self.record.name, exc_info=error)
-            self._event("ProbeError", f"the probes cannot be run: {error!r}", warning=True)
-
-    def _running(self, launch: Launch) -> None:
+    def _running(self, launch: Launch, process: Process) -> Health:
         record = self.record
         self._event("Created", f"Created container: {record.name}")
         self._event("Started", f"Started container {record.name}")
@@ -144,97 +167,24 @@ class Runner:
         record.image_id = record.spec["image"]
         record.started = "startupProbe" not in record.spec
         record.ready = record.started and "readinessProbe" not in record.spec
-        self._note_started()
         self._changed()
 
-    def _note_started(self) -> None:
+        async def end(grace: float) -> None:
+            if not self._stopping.is_set():
+                await self._end(process, grace)
+
+        return Health(self._placed, record, launch, self._changed, self._event, end)
+
+    def _changed(self) -> None:
         if self.record.started:
             self.up.set()
+        self._notify()
 
-    async def _probe(self, process: Process) -> None:
-        spec = self.record.spec
-        hook = (spec.get("lifecycle") or {}).get("postStart")
-        if hook and not await self._hook("FailedPostStartHook", {**hook, "timeoutSeconds": 3600}):
-            await self._end(process, 0)
-            return
-        if (startup := spec.get("startupProbe")) is not None:
-            await self._startup(startup, process)
-        async with asyncio.TaskGroup() as group:
-            if (readiness := spec.get("readinessProbe")) is not None:
-                watching = probes.watch(readiness, self._target(), self._readiness, eager=True)
-                group.create_task(watching)
-            if (liveness := spec.get("livenessProbe")) is not None:
-                group.create_task(self._liveness(liveness, process))
-
-    async def _startup(self, probe: Object, process: Process) -> None:
-        failed = await self._first_verdict("Startup", probe, wanted=True, process=process)
-        if failed:
-            return
-        self.record.started = True
-        self.record.ready = "readinessProbe" not in self.record.spec
-        self._note_started()
-        self._changed()
-
-    async def _liveness(self, probe: Object, process: Process) -> None:
-        await self._first_verdict("Liveness", probe, wanted=False, process=process)
-
-    async def _first_verdict(self, kind: str, probe: Object, *, wanted: bool, process: Process) -> bool:
-        """Wait for a startup probe's success or a failure of either kind, which restarts the container."""
-        verdict: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-
-        def report(success: bool, failure: str) -> None:
-            if not verdict.done() and (not success or wanted):
-                verdict.set_result(failure)
-
-        watching = asyncio.create_task(probes.watch(probe, self._target(), report, eager=wanted))
-        try:
-            failure = await verdict
-        finally:
-            watching.cancel()
-        if failure and not self._stopping.is_set():
-            self._event("Unhealthy", f"{kind} probe failed: {failure}", warning=True)
-            why = f"Container {self.record.name} failed {kind.lower()} probe, will be restarted"
-            self._event("Killing", why)
-            grace = probe.get("terminationGracePeriodSeconds", self._grace)
-            await self._end(process, grace)
-        return bool(failure)
-
-    @property
-    def _grace(self) -> float:
-        return float(self._placed.pod["spec"].get("terminationGracePeriodSeconds", 30))
-
-    def _readiness(self, success: bool, failure: str) -> None:
-        if failure:
-            self._event("Unhealthy", f"Readiness probe failed: {failure}", warning=True)
-        if success != self.record.ready:
-            self.record.ready = success
-            self._changed()
-
-    def _target(self) -> probes.Target:
-        ports = {p["name"]: p["containerPort"] for p in self.record.spec.get("ports") or [] if "name" in p}
-        return probes.Target(self._placed.ip, ports, self._exec)
-
-    async def _hook(self, reason: str, hook: Object) -> bool:
-        failure = await probes.attempt(hook, self._target())
-        if failure:
-            self._event(reason, failure, warning=True)
-        return not failure
-
-    async def _exec(self, command: list[str], timeout: float) -> tuple[int, str]:
-        """Run a command beside the container's process, with its environment and folder."""
-        self._probes += 1
-        launch = self._launch
-        if launch is None:
-            return 126, "the container does not run"
-        log = self._placed.folder / f"exec-{self.record.name}-{self._probes}"
-        aside = Launch(f"{launch.ident}/exec-{self._probes}", command, launch.env, launch.cwd, log)
-        process = await self._placed.host.supervisor.start(aside)
-        try:
-            ended = await asyncio.shield(process.exited)
-            return ended.code, _output(log.read_text(errors="replace"))
-        finally:
-            self._placed.host.supervisor.signal(process, signal.SIGKILL)
-            log.unlink(missing_ok=True)
+    def _probing_ended(self, probing: asyncio.Task[None]) -> None:
+        error = None if probing.cancelled() else probing.exception()
+        if error is not None:
+            _log.error("probe.failed", pod=self._placed.key, container=self.record.name, exc_info=error)
+            self._event("ProbeError", f"the probes cannot be run: {error!r}", warning=True)
 
     # ending
 
@@ -286,6 +236,6 @@ class Runner:
         tell(self._placed.pod, reason, message, f"spec.{part}{{{self.record.name}}}")
 
 
-def _output(log: str) -> str:
-    """The text of a log file, without its stamps."""
-    return "\n".join(line.split(" ", 3)[-1] for line in log.splitlines())[:1024]
+async def _first_of(*futures: asyncio.Future[Any]) -> None:
+    """Return when one is done; their results and errors are the caller's to look at."""
+    await asyncio.wait(futures, return_when=asyncio.FIRST_COMPLETED)

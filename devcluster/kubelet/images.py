@@ -15,10 +15,13 @@ import hashlib
 import os
 import re
 import shutil
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 FORMS = "an image here is git+PATH_OR_URL@SHA#SUBDIR or host"
+SPARE = 30  # checkouts that no pod uses and that are kept, so that going back is quick
+GIT_LIMIT = 300.0  # seconds for one git command; a first fetch of a large repository may take minutes
 _SHA = re.compile(r"[0-9a-f]{40}([0-9a-f]{24})?")
 
 
@@ -89,14 +92,24 @@ class ImageStore:
                 await self._export(image, mirror, root)
         return _subfolder(root, image)
 
+    def spare(self, used: Iterable[str]) -> list[Path]:
+        """The checkouts that may be removed: the oldest beyond `SPARE` that no image in `used` names."""
+        if not self._checkouts.is_dir():
+            return []
+        found = [path for path in self._checkouts.iterdir() if path.is_dir()]
+        if len(found) <= SPARE:
+            return []
+        kept = {self._checkout(image) for image in map(_git_image, used) if image is not None}
+        unused = sorted((p for p in found if p not in kept), key=lambda p: p.stat().st_mtime, reverse=True)
+        return unused[SPARE:]
+
     def _checkout(self, image: GitImage) -> Path:
         key = hashlib.sha256(f"{image.repository}@{image.sha}".encode()).hexdigest()[:32]
         return self._checkouts / key
 
     async def _fetch(self, image: GitImage, mirror: Path) -> Path:
         """A bare repository that has the commit."""
-        if not mirror.is_dir():
-            await _git("init", "--quiet", "--bare", str(mirror))
+        await _git("init", "--quiet", "--bare", str(mirror))  # also completes one that was cut short
         if await self._has(mirror, image.sha):
             return mirror
         where = (
@@ -134,6 +147,13 @@ class ImageStore:
         partial.rename(root)
 
 
+def _git_image(image: str) -> GitImage | None:
+    try:
+        return parse(image)
+    except ImageError:
+        return None  # it has no checkout
+
+
 def _subfolder(root: Path, image: GitImage) -> Path:
     folder = root / image.subdir
     if not folder.is_dir():
@@ -157,7 +177,15 @@ async def _git(*arguments: str, index: Path | None = None) -> None:
         )
     except OSError as error:
         raise ImageError(f"git cannot be run: {error}") from error
-    _, output = await process.communicate()
+    try:
+        async with asyncio.timeout(GIT_LIMIT):
+            _, output = await process.communicate()
+    except TimeoutError as error:
+        raise ImageError(f"git {arguments[-2]} {arguments[-1]}: no end after {GIT_LIMIT:.0f}s") from error
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
     if process.returncode:
         text = output.decode(errors="replace").strip() or f"exit status {process.returncode}"
         raise ImageError(f"git {arguments[-2]} {arguments[-1]}: {text}")

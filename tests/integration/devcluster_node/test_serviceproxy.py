@@ -2,41 +2,62 @@
 
 from __future__ import annotations
 
-import asyncio
+import json
 import socket
+import subprocess
+import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import pytest
-import uvloop
 
 from devcluster.kubelet.addresses import PodAddresses, claim_range
-from devcluster.kubelet.serviceproxy import Frontend
 
 PORT = 18080
+NOWHERE = "192.0.2.1"  # reserved for documentation: no machine has it
 
 
 class Proxy:
-    """A frontend on a loop in a thread."""
+    """The proxy's process, serving one address."""
 
     def __init__(self, address: str) -> None:
         self.address = address
-        self._loop = uvloop.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
-        self._thread.start()
-        self._frontend = Frontend(address, PORT)
+        self._control, theirs = socket.socketpair()
+        self._control.settimeout(20)
+        self._answers = self._control.makefile("r")
+        with theirs:
+            argv = [sys.executable, "-m", "devcluster.kubelet.serviceproxy", str(theirs.fileno())]
+            self._process = subprocess.Popen(argv, pass_fds=[theirs.fileno()])
 
     def serve(self, *backends: tuple[str, int], sticky: float = 0) -> None:
-        update = self._frontend.update(list(backends), sticky)
-        asyncio.run_coroutine_threadsafe(update, self._loop).result(5)
+        self._set(self.address, backends, sticky)
+        assert self._failure()["address"] == NOWHERE
+
+    def fail(self, address: str) -> str:
+        """Why it cannot listen on an address."""
+        self._control.sendall(self._request(address, [("127.0.0.1", 1)], 0))
+        return str(self._failure()["error"])
+
+    def _set(self, address: str, backends: Sequence[tuple[str, int]], sticky: float) -> None:
+        """Requests are done in order, so the failure of the second tells that the first is done."""
+        self._control.sendall(self._request(address, backends, sticky))
+        self._control.sendall(self._request(NOWHERE, [("127.0.0.1", 1)], 0))
+
+    def _request(self, address: str, backends: Sequence[tuple[str, int]], sticky: float) -> bytes:
+        request = {"op": "set", "address": address, "port": PORT, "backends": backends, "sticky": sticky}
+        return json.dumps(request).encode() + b"\n"
+
+    def _failure(self) -> dict[str, Any]:
+        event: dict[str, Any] = json.loads(self._answers.readline())
+        assert event["event"] == "failed"
+        return event
 
     def close(self) -> None:
-        self._loop.call_soon_threadsafe(self._frontend.close)
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(5)
-        self._loop.close()
+        self._answers.close()
+        self._control.close()
+        assert self._process.wait(20) == 0
 
     def connect(self) -> socket.socket:
         return socket.create_connection((self.address, PORT), timeout=5)
@@ -159,6 +180,10 @@ def test_a_backend_that_speaks_first_is_heard(proxy: Proxy) -> None:
         for _ in range(20):
             with proxy.connect() as client:
                 assert read_all(client) == b"hello"
+
+
+def test_an_address_that_cannot_be_had_is_an_event(proxy: Proxy) -> None:
+    assert "assign requested address" in proxy.fail("198.51.100.1")
 
 
 def test_a_reset_is_passed_on(proxy: Proxy) -> None:
