@@ -61,8 +61,8 @@ def decode(
     findings = Findings()
     pruned: Object = decoding.prune(obj, node, "", findings)
     words = group_version(resource.group, version).rpartition("/")[2]
-    if not resource.custom:
-        decoding.refuse_unreadable(findings, resource.kind, words)
+    # What a custom resource holds is for its schema to judge; its metadata is decoded as everybody's.
+    decoding.refuse_unreadable(findings, resource.kind, words, "metadata" if resource.custom else "")
     decoding.strictly(findings, validation, resource.kind, words, warnings)
     pruned["apiVersion"] = resource.api_version
     pruned.setdefault("metadata", {})

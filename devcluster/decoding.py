@@ -71,7 +71,9 @@ def _prune_list(value: list[Any], node: Node, path: str, findings: Findings) -> 
     if node.items is None:
         return value
     items = node.items
-    return [prune(child, items, f"{path}[{index}]", findings) for index, child in enumerate(value)]
+    empty: Any = {"object": {}, "array": [], "string": ""}.get(items.types[0]) if items.types else None
+    found = [empty if child is None and not items.nullable else child for child in value]
+    return [prune(child, items, f"{path}[{index}]", findings) for index, child in enumerate(found)]
 
 
 def _wanted(node: Node) -> str:
@@ -116,10 +118,12 @@ def strictly(findings: Findings, validation: str, kind: str, version: str, warni
     warnings += words
 
 
-def refuse_unreadable(findings: Findings, kind: str, version: str) -> None:
-    """ApiError 400 for a built-in kind with a value that its decoder could not read."""
+def refuse_unreadable(findings: Findings, kind: str, version: str, within: str = "") -> None:
+    """ApiError 400 for a value that the decoder of a kind could not read, below the path `within`."""
     for path, why in findings.malformed:
         raise bad_request(f'{kind} in version "{version}" cannot be handled as a {kind}: {path}: {why}')
     for path, wanted, found in findings.wrong:
+        if not path.startswith(within):
+            continue
         detail = f"json: cannot unmarshal {found} into Go struct field {kind}.{path} of type {wanted}"
         raise bad_request(f'{kind} in version "{version}" cannot be handled as a {kind}: {detail}')

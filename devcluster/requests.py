@@ -50,6 +50,15 @@ class Call:
             f'strconv.ParseBool: parsing "{text}": invalid syntax (query parameter {name})'
         )
 
+    def number(self, name: str, default: int = 0) -> int:
+        """A whole number of the query; ApiError 400 when it is none."""
+        text = self.query.get(name) or str(default)
+        if not text.removeprefix("-").isdigit():
+            raise errors.bad_request(
+                f'strconv.ParseInt: parsing "{text}": invalid syntax (query parameter {name})'
+            )
+        return int(text)
+
 
 def read(method: str, path: str, query: Mapping[str, str]) -> Call | None:
     """The call that a request makes on a resource, or None when its path leads to none."""

@@ -71,7 +71,7 @@ def get(request: Request) -> Answer:
 
 def list_(request: Request) -> Answer:
     query = request.call.query
-    limit = int(query.get("limit") or 0)
+    limit = request.call.number("limit")
     if token := query.get("continue"):
         records, revision, following, remaining = request.pages.follow(token, limit)
     else:
@@ -155,7 +155,7 @@ def _deletion(request: Request) -> Deletion:
     if query.get("propagationPolicy"):
         options["propagationPolicy"] = query["propagationPolicy"]
     if query.get("gracePeriodSeconds"):
-        options["gracePeriodSeconds"] = int(query["gracePeriodSeconds"])
+        options["gracePeriodSeconds"] = request.call.number("gracePeriodSeconds")
     if request.dry_run():
         options["dryRun"] = ["All"]
     return Deletion.of(options)

@@ -56,7 +56,7 @@ async def _refused(error: ApiError) -> AsyncIterator[bytes]:
 
 async def _stream(api: Api, call: Call, presenter: Presenter, watch: Watch) -> AsyncIterator[bytes]:
     bookmarks = call.flag("allowWatchBookmarks")
-    end = asyncio.get_running_loop().time() + int(call.query.get("timeoutSeconds") or DEFAULT_SECONDS)
+    end = asyncio.get_running_loop().time() + call.number("timeoutSeconds", DEFAULT_SECONDS)
     try:
         first = watch.initial()
         if first:

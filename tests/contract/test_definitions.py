@@ -288,3 +288,10 @@ def test_a_bad_definition_is_refused(cluster: Cluster, change: dict[str, Any], w
     body = definition("bad.example.com")
     body["spec"] |= change
     assert wrong in fields(cluster.post(DEFINITIONS, body, expect=422))
+
+
+@pytest.mark.parametrize("meta", [{"name": "g", "labels": {"x": 1}}, {"name": "g", "finalizers": "x"}])
+def test_metadata_of_the_wrong_type_is_refused(cluster: Cluster, path: str, meta: dict[str, Any]) -> None:
+    answer = cluster.send("POST", path, {**gadget(path), "metadata": meta})
+    assert answer.status_code in (400, 422)
+    assert answer.json()["kind"] == "Status"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.support.apiserver import JSON_PATCH, STRATEGIC, Cluster, config_map, deployment, service
+from tests.support.apiserver import JSON_PATCH, STRATEGIC, Cluster, config_map, deployment, fields, service
 
 
 def maps(namespace: str) -> str:
@@ -316,3 +316,19 @@ def test_scale_reads_and_writes_replicas(cluster: Cluster, namespace: str) -> No
     assert cluster.get(f"{deployments(namespace)}/web")["spec"]["replicas"] == 2
     cluster.put(path, {**after, "spec": {"replicas": 0}, "metadata": {"name": "web", "namespace": namespace}})
     assert cluster.get(f"{deployments(namespace)}/web")["spec"]["replicas"] == 0
+
+
+def test_a_query_that_is_no_number_is_a_bad_request(cluster: Cluster, namespace: str) -> None:
+    assert cluster.get(maps(namespace), limit="many", expect=400)["reason"] == "BadRequest"
+
+
+def test_nulls_in_a_list_are_empty_values(cluster: Cluster, namespace: str) -> None:
+    body = deployment()
+    body["spec"]["template"]["spec"]["containers"] = [None]
+    status = cluster.post(deployments(namespace), body, expect=422)
+    assert "spec.template.spec.containers[0].name" in fields(status)
+
+
+def test_metadata_of_the_wrong_type_is_a_bad_request(cluster: Cluster, namespace: str) -> None:
+    for meta in ("a", {"name": 5}, {"name": "a", "labels": {"x": 1}}, {"name": "a", "finalizers": "x"}):
+        assert cluster.post(maps(namespace), {"metadata": meta}, expect=400)["reason"] == "BadRequest"

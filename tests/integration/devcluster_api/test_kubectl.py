@@ -42,10 +42,12 @@ def changed() -> list[dict[str, object]]:
 
 def test_apply_creates_configures_and_leaves_alone(kubectl: Kubectl) -> None:
     first = [deployment(), service()]
-    assert (
-        kubectl("apply", "-f", "-", stdin=first).split()
-        == "deployment.apps/web created service/web created".split()
-    )
+    assert kubectl("apply", "-f", "-", stdin=first).split() == [
+        "deployment.apps/web",
+        "created",
+        "service/web",
+        "created",
+    ]
     assert "deployment.apps/web unchanged" in kubectl("apply", "-f", "-", stdin=first)
     assert "example.invalid/web:2" in kubectl("diff", "-f", "-", stdin=changed(), code=1)
     said = kubectl("apply", "-f", "-", stdin=changed())
