@@ -18,6 +18,7 @@ from provisioner.world import World
 from workers import queue
 from workers.beat import Leader
 from workers.chainbook import ChainBook
+from workers.credentials import from_secrets
 from workers.election import Election
 from workers.fence import Fence, FencedCluster
 from workers.jobs import Context
@@ -57,7 +58,10 @@ def leader(settings: Settings, cluster: Cluster) -> Callable[[], Leader]:
 
 def _worlds(settings: Settings, cluster: Cluster) -> Callable[[Fence], World]:
     repositories = Repositories(
-        settings.mirrors, max_bytes=settings.mirror_bytes, timeout=settings.git_seconds
+        settings.mirrors,
+        max_bytes=settings.mirror_bytes,
+        timeout=settings.git_seconds,
+        credentials=from_secrets(cluster, settings.namespace),
     )
 
     def world(fence: Fence) -> World:
