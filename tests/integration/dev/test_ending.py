@@ -61,18 +61,6 @@ def test_a_killed_supervisor_takes_everything_with_it(state: State) -> None:
     until(lambda: nothing_runs(pids), "everything has ended")
 
 
-def test_two_systems_live_side_by_side(state: State, tmp_path: Path) -> None:
-    other = State(tmp_path / "other")
-    try:
-        first, second = up(state), up(other)
-        entries = {read_json(one.endpoints)["entry"] for one in (state, other)}
-        assert len(entries) == 2
-        assert set(first).isdisjoint(second)
-    finally:
-        control.down(state)
-        control.down(other)
-
-
 @pytest.fixture
 def demo(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
     """The demo as a shell in a terminal starts it, in a process group of its own."""

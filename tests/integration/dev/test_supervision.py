@@ -60,6 +60,23 @@ def test_a_killed_process_comes_back_and_a_delivery_still_makes_a_lane(
     until(lambda: the_lane_answers(system, f"after-{name}"), "the lane answers", seconds=60)
 
 
+@pytest.mark.parametrize("name", ["worker", "router", "beat", "serve"])
+def test_no_request_is_lost_while_a_process_of_laneway_restarts(system: State, name: str) -> None:
+    known = read_json(system.endpoints)
+    (killed,) = known["processes"][name]
+    answers: list[int] = []
+
+    def back() -> bool:
+        answers.extend(client.get("/").status_code for _ in range(5))
+        return read_json(system.endpoints)["processes"][name] not in ([], [killed])
+
+    with httpx.Client(base_url=known["entry"], headers={"x-preview-lane": "after-serve"}) as client:
+        os.kill(killed, signal.SIGKILL)
+        until(back, f"{name} runs again", seconds=60)
+
+    assert set(answers) == {200}
+
+
 def test_a_second_up_says_that_it_is_up(system: State) -> None:
     before = read_json(system.endpoints)["processes"]["supervisor"]
 
