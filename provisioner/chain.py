@@ -91,6 +91,8 @@ class Lifecycle:
     when: Trigger = Trigger.OPENED
     label: str = "preview"  # for when: labelled
     follow: bool = True
+    max_per_author: int | None = None
+    max_pods: int | None = None  # copies of all the chain's lanes together
 
 
 @dataclass(frozen=True)

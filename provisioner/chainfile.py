@@ -37,7 +37,7 @@ KEYS = (
 )
 SERVICE_KEYS = ("paths", "workload", "image", "namespace", "repository", "depends_on", "container", "clone")
 REPOSITORY_KEYS = ("url", "name", "base", "credentials")
-LIFECYCLE_KEYS = ("ttl", "idle", "max_lanes", "when", "label", "follow")
+LIFECYCLE_KEYS = ("ttl", "idle", "max_lanes", "max_per_author", "max_pods", "when", "label", "follow")
 
 
 @dataclass(frozen=True)
@@ -212,10 +212,17 @@ def _lifecycle(fields: Fields) -> Lifecycle:
         ttl=_duration(given, "ttl", usual.ttl),
         idle=_duration(given, "idle", usual.idle),
         max_lanes=given.integer("max_lanes", usual.max_lanes, least=1, most=MOST_LANES),
+        max_per_author=_bound(given, "max_per_author"),
+        max_pods=_bound(given, "max_pods"),
         when=given.choice("when", Trigger, usual.when),
         label=given.text("label", syntax.git_label, default=usual.label),
         follow=given.flag("follow", default=usual.follow),
     )
+
+
+def _bound(fields: Fields, key: str) -> int | None:
+    """A limit that is none unless it is given."""
+    return fields.integer(key, 0, least=1, most=MOST_LANES) or None
 
 
 def _duration(fields: Fields, key: str, default: timedelta | None) -> timedelta | None:

@@ -30,6 +30,10 @@ CONNECT_SECONDS = 3.0
 READ_SECONDS = 15.0
 WATCH_SECONDS = 300  # the server ends a watch after this long, the client gives up a little later
 PAGE = 500
+JSON = "application/json"
+APPLY = "application/apply-patch+yaml"
+# https://kubernetes.io/docs/reference/using-api/api-concepts/#metadata-only-fetches
+METADATA_ALONE = f"{JSON};as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,{JSON}"
 
 
 class Cluster:
@@ -55,6 +59,13 @@ class Cluster:
         for page in self._pages(kind, namespace, labels, fields):
             yield from _items(kind, page)
 
+    def exceeds(self, most: int, kind: str, labels: str) -> bool:
+        """Whether there are more objects of a kind than that, in all namespaces; one request, and of each
+        object the metadata alone."""
+        query = {"limit": str(most), "labelSelector": labels}
+        page = self._request("GET", KINDS[kind].path(), query, accept=METADATA_ALONE)
+        return bool(page["metadata"].get("continue"))
+
     def create(self, obj: Json) -> Json:
         """Creates; ConflictError with reason AlreadyExists where the name is taken."""
         return self._request("POST", _path(obj, named=False), {"fieldManager": FIELD_MANAGER}, obj)
@@ -63,7 +74,12 @@ class Cluster:
         """Server-side apply. A resourceVersion in the object makes it conditional; without `force` a field
         that another manager holds is a ConflictError that names the manager."""
         query = {"fieldManager": FIELD_MANAGER, "force": str(force).lower()}
-        return self._request("PATCH", _path(obj), query, obj, "application/apply-patch+yaml")
+        return self._request("PATCH", _path(obj), query, obj, APPLY)
+
+    def rehearse(self, obj: Json, *, force: bool) -> Json:
+        """As `apply`, without effect."""
+        query = {"fieldManager": FIELD_MANAGER, "force": str(force).lower(), "dryRun": "All"}
+        return self._request("PATCH", _path(obj), query, obj, APPLY)
 
     def replace(self, obj: Json, subresource: str = "") -> Json:
         """Replaces, conditional on the object's resourceVersion where it has one."""
@@ -148,9 +164,16 @@ class Cluster:
             query["continue"] = token
 
     def _request(
-        self, method: str, path: str, query: Query | None = None, body: Json | None = None, content: str = ""
+        self,
+        method: str,
+        path: str,
+        query: Query | None = None,
+        body: Json | None = None,
+        content: str = JSON,
+        *,
+        accept: str = JSON,
     ) -> Json:
-        response = self._send(method, path, query or {}, body, content or "application/json", READ_SECONDS)
+        response = self._send(method, path, query or {}, body, content, READ_SECONDS, accept)
         where = f"{method} {path}"
         try:
             data = response.read()
@@ -162,9 +185,16 @@ class Cluster:
         return found
 
     def _send(
-        self, method: str, path: str, query: Query, body: Json | None, content: str, read: float
+        self,
+        method: str,
+        path: str,
+        query: Query,
+        body: Json | None,
+        content: str,
+        read: float,
+        accept: str = JSON,
     ) -> urllib3.BaseHTTPResponse:
-        headers = {"Accept": "application/json"}
+        headers = {"Accept": accept}
         if body is not None:
             headers["Content-Type"] = content
         method, url, headers, body, _ = self._client.param_serialize(
@@ -252,4 +282,10 @@ def _error(code: int, status: Json, where: str, retry_after: str | None) -> Lane
     if code == 429 or code >= 500:
         seconds = float(retry_after) if retry_after and retry_after.isdigit() else None
         return ClusterError(message, where=where, retry_after=seconds)
-    return PermanentError(message, where=where, reason=reason or "Rejected")
+    return PermanentError(message, where=where, reason=_cause(status) or reason or "Rejected")
+
+
+def _cause(status: Json) -> str:
+    """What a refusal is really about, where the server says more than Forbidden."""
+    causes = (status.get("details") or {}).get("causes") or ()
+    return next((str(one["reason"]) for one in causes if one.get("reason") == "NamespaceTerminating"), "")

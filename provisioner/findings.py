@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from provisioner import live, readiness
+from provisioner import labels, live, readiness
 from provisioner.changes import Verdict
 from provisioner.errors import LanewayError
 from provisioner.lane import Mode, Phase
@@ -27,6 +27,7 @@ class Finding:
     image: str = ""
     reading: Reading | None = None
     problem: LanewayError | None = None
+    revision: str = ""  # of the baseline that the copy was derived from
 
     @property
     def ready(self) -> bool:
@@ -72,9 +73,15 @@ def find(
         if not verdict.in_lane:
             return Finding(verdict)
         reading = readiness.read(workloads.get(name), pods.get(name, ()), clock)
-        return Finding(verdict, images.get(name, ""), reading, plan.problems.get(name))
+        revision = _revision(workloads.get(name))
+        return Finding(verdict, images.get(name, ""), reading, plan.problems.get(name), revision)
 
     return [found(verdict) for verdict in verdicts]
+
+
+def _revision(workload: Json | None) -> str:
+    annotations = (workload["metadata"].get("annotations") or {}) if workload else {}
+    return str(annotations.get(labels.BASELINE_REVISION, ""))
 
 
 def to_json(finding: Finding, mode: Mode) -> Json:

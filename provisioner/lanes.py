@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 import structlog
 
+from provisioner import labels
 from provisioner.cluster import Cluster
 from provisioner.errors import ConflictError
 from provisioner.lane import Lane, object_name
@@ -23,6 +24,12 @@ def read(cluster: Cluster, chain: str, name: str) -> Lane | None:
     """The lane as the cluster holds it now, or None."""
     found = cluster.get("Lane", object_name(chain, name))
     return None if found is None else Lane.from_object(found)
+
+
+def every(cluster: Cluster, chain: str = "") -> list[Lane]:
+    """All lanes of a chain; without one, of all chains."""
+    selector = f"{labels.CHAIN}={chain}" if chain else ""
+    return [Lane.from_object(found) for found in cluster.pages("Lane", labels=selector)]
 
 
 def write(cluster: Cluster, lane: Lane) -> Lane:

@@ -65,6 +65,17 @@ def belongs_to(thing: Json) -> str:
     return f"whoever wrote it as {writers[-1]}" if writers else "somebody else"
 
 
+def changed_by(thing: Json) -> str:
+    """Who wrote an object last, beside Laneway and the cluster's own controllers."""
+    writers = [
+        (str(one.get("time", "")), str(one["manager"]))
+        for one in thing["metadata"].get("managedFields") or ()
+        if one.get("manager") not in (None, labels.FIELD_MANAGER, "kube-controller-manager")
+        and one.get("subresource") != "status"
+    ]
+    return max(writers)[1] if writers else "somebody else"
+
+
 def covers(there: Any, wanted: Any) -> bool:
     """Whether everything that is wanted is there. The cluster may add: defaults, and what admission injects.
 

@@ -18,11 +18,11 @@ from typing import Any
 
 import structlog
 
-from provisioner import changes, decision, lanes, plan, snapshot, status
+from provisioner import announce, carrying, changes, decision, entrance, lanes, plan, snapshot, status
+from provisioner.admission import Wait
 from provisioner.chain import Chain
 from provisioner.changes import Source, Verdict
-from provisioner.errors import ConflictError, ForeignObjectError, LanewayError, PermanentError, TemporaryError
-from provisioner.labels import SERVICE
+from provisioner.errors import LanewayError, PermanentError, TemporaryError
 from provisioner.lane import Lane, Phase, object_name
 from provisioner.plan import Plan, Snapshot, Wanted
 from provisioner.world import World
@@ -78,7 +78,9 @@ def _close(lane: Lane, world: World) -> Outcome:
     and the cluster collects what it owns."""
     now = world.now()
     if lane.phase != Phase.TERMINATING:
-        lanes.write_status(world.cluster, lane, status.terminating(lane, now))
+        found = status.terminating(lane, now)
+        lanes.write_status(world.cluster, lane, found)
+        announce.news(world.cluster, lane, found)
         return Outcome(lane.object_name, Phase.TERMINATING, again=world.settings.drain_seconds)
     left = world.settings.drain_seconds - status.terminating_for(lane.status, now)
     if left > 0:
@@ -104,13 +106,28 @@ class _Run:
                 wanted = self._wanted(verdicts, sources)
         except LanewayError as problem:
             return self._blocked(problem)
-        with self._step("plan"):
-            before = snapshot.read(self.chain, self.lane, self.world.cluster, owns_nothing=self.owns_nothing)
-            made = plan.make(self.chain, self.lane, wanted, before)
-        with self._step("apply"):
-            made, after = self._carry_out(made, before)
+        try:
+            if (wait := entrance.wait(self.chain, self.lane, len(wanted), self.world)) is not None:
+                return self._waiting(wait, verdicts)
+            made, after = self._deploy(wanted)
+        except PermanentError as problem:
+            return self._blocked(problem)
         with self._step("status"):
             return self._report(verdicts, wanted, made, after)
+
+    def _deploy(self, wanted: Sequence[Wanted]) -> tuple[Plan, Snapshot]:
+        cluster = self.world.cluster
+        with self._step("plan"):
+            before = snapshot.read(
+                self.chain,
+                self.lane,
+                cluster,
+                owns_nothing=self.owns_nothing,
+                wants_copies=bool(wanted),
+            )
+            made = plan.make(self.chain, self.lane, wanted, before)
+        with self._step("apply"):
+            return carrying.carry_out(made, before, self.lane, cluster)
 
     def _sources(self) -> list[Source]:
         sources = []
@@ -152,39 +169,6 @@ class _Run:
             if verdict.in_lane
         ]
 
-    def _carry_out(self, made: Plan, before: Snapshot) -> tuple[Plan, Snapshot]:
-        """Applies the plan; one service's refusal by the cluster does not hold the others up."""
-        live = {_identity(one): one for one in before.owned}
-        problems = dict(made.problems)
-        for write in made.writes:
-            try:
-                live[_identity(write.body)] = self._apply(write)
-            except PermanentError as error:
-                problems[write.body["metadata"]["labels"][SERVICE]] = error
-        for removal in made.removals:
-            self.world.cluster.delete(
-                removal.kind,
-                removal.name,
-                removal.namespace,
-                uid=removal.uid,
-                resource_version=removal.resource_version,
-            )
-            live.pop((removal.kind, removal.namespace, removal.name), None)
-        return replace(made, problems=problems), replace(before, owned=tuple(live.values()))
-
-    def _apply(self, write: plan.Write) -> Json:
-        """A new object is applied without force, so that one that somebody else made meanwhile is not taken
-        over; a known one with its resourceVersion."""
-        if write.live is not None:
-            version = {"resourceVersion": write.live["metadata"]["resourceVersion"]}
-            body = {**write.body, "metadata": {**write.body["metadata"], **version}}
-            return self.world.cluster.apply(body, force=True)
-        try:
-            return self.world.cluster.apply(write.body, force=False)
-        except ConflictError as error:
-            where = f"{write.kind} {write.namespace}/{write.name}"
-            raise ForeignObjectError(f"belongs to somebody else: {error.message}", where=where) from error
-
     def _report(
         self, verdicts: Sequence[Verdict], wanted: Sequence[Wanted], made: Plan, after: Snapshot
     ) -> Outcome:
@@ -201,7 +185,7 @@ class _Run:
             now,
             image_pending_seconds=self.world.settings.image_pending_seconds,
         )
-        lanes.write_status(self.world.cluster, self.lane, found)
+        self._write_status(found)
         log.info("lane.converged", lane=self.lane.object_name, phase=found["phase"], **_rounded(self.steps))
         return Outcome(self.lane.object_name, found["phase"], status.again(found, now), self.steps)
 
@@ -209,11 +193,22 @@ class _Run:
         """Says in the status why the lane cannot go on; what runs goes on running."""
         now = self.world.now()
         found = status.blocked(self.lane, problem, now)
-        lanes.write_status(self.world.cluster, self.lane, found)
+        self._write_status(found)
         log.warning("lane.blocked", lane=self.lane.object_name, reason=problem.reason, error=str(problem))
         if isinstance(problem, TemporaryError):
             raise problem
         return Outcome(self.lane.object_name, found["phase"], None, self.steps)
+
+    def _waiting(self, wait: Wait, verdicts: Sequence[Verdict]) -> Outcome:
+        """Says in the status what the lane waits for; nothing of it is made until there is room."""
+        found = status.waiting(self.chain, self.lane, verdicts, wait, self.world.now())
+        self._write_status(found)
+        log.info("lane.waiting", lane=self.lane.object_name, reason=wait.limit.value, place=wait.place)
+        return Outcome(self.lane.object_name, found["phase"], None, self.steps)
+
+    def _write_status(self, found: Json) -> None:
+        lanes.write_status(self.world.cluster, self.lane, found)
+        announce.news(self.world.cluster, self.lane, found)
 
     @contextmanager
     def _step(self, name: str) -> Iterator[None]:
@@ -222,10 +217,6 @@ class _Run:
             yield
         finally:
             self.steps[name] = time.monotonic() - started
-
-
-def _identity(obj: Json) -> tuple[str, str, str]:
-    return obj["kind"], obj["metadata"].get("namespace", ""), obj["metadata"]["name"]
 
 
 def _rounded(steps: dict[str, float]) -> dict[str, float]:

@@ -38,6 +38,7 @@ class Settings(BaseSettings):
     job_seconds: int = 45  # a job that takes longer is given up and tried again
     lock_seconds: int = 30  # a lane's lock ends by itself after this long without a renewal
     drain_seconds: float = 2.0  # between taking a lane's routes away and deleting its pods
+    max_lanes_total: int | None = Field(default=None, ge=1)  # lanes of all chains; beyond it they wait
     image_pending_seconds: int = 1200  # how long an image may be missing before its lane is Degraded
 
     mirrors: Path = Path("/var/lib/laneway/mirrors")

@@ -18,8 +18,10 @@ CLONEABLE = ("Deployment", "StatefulSet")
 _NOT_OF_A_LANE = f"!{labels.LANE}"
 
 
-def read(chain: Chain, lane: Lane, cluster: Cluster, *, owns_nothing: bool = False) -> Snapshot:
-    """The baseline of the chain's namespaces and what the lane owns there."""
+def read(
+    chain: Chain, lane: Lane, cluster: Cluster, *, owns_nothing: bool = False, wants_copies: bool = True
+) -> Snapshot:
+    """The baseline of the chain's namespaces and what the lane owns there; nothing where neither matters."""
     kinds = _kinds(chain)
 
     def listed(wanted: Iterable[str], selector: str) -> tuple[Json, ...]:
@@ -30,6 +32,8 @@ def read(chain: Chain, lane: Lane, cluster: Cluster, *, owns_nothing: bool = Fal
             for item in cluster.list(kind, namespace, selector)
         )
 
+    if owns_nothing and not wants_copies:
+        return Snapshot(lane)
     workloads = listed(kinds, _NOT_OF_A_LANE)
     return Snapshot(
         lane=lane,
@@ -39,6 +43,15 @@ def read(chain: Chain, lane: Lane, cluster: Cluster, *, owns_nothing: bool = Fal
         claims=listed(("PersistentVolumeClaim",), _NOT_OF_A_LANE) if _use_claims(workloads) else (),
         owned=() if owns_nothing else listed(("Service", *kinds), of_lane(lane)),
         pods=(),
+    )
+
+
+def has_copies(chain: Chain, lane: Lane, cluster: Cluster) -> bool:
+    """Whether the lane owns a workload."""
+    return any(
+        cluster.list(kind, namespace, of_lane(lane))
+        for kind in _kinds(chain)
+        for namespace in chain.namespaces
     )
 
 

@@ -5,6 +5,7 @@ The phase, first line that holds:
 | what is so | phase | reason of the Ready condition |
 |---|---|---|
 | the lane has no members any more (`terminating`) | Terminating | Closing |
+| there is no room for it within a limit (`waiting`) | Pending | that limit |
 | its sources cannot be read (`blocked`) | Degraded, or as it was | that error's reason |
 | a service was refused, or one of its objects is somebody else's | Degraded | that problem's reason |
 | a copy is stuck (see `readiness`) | Degraded | the copy's state |
@@ -21,7 +22,8 @@ The conditions: Resolved (the sources, and with them the changes, are known), De
 in the cluster), Ready. With nothing changed the status is equal, whatever the time, so that a run writes it
 only when there is news: times are those of transitions, taken over from the status before. `deadline` is
 when time alone will change something, `heads` the commits that the timeline knows of, `activeAt` when the
-lane was last pushed to or used, `chainRevision` the chain's file at the last plan. Lists and no maps,
+lane was last pushed to or used, `admittedAt` when it was let in within the limits (`admission`),
+`chainRevision` the chain's file at the last plan. Lists and no maps,
 since the status is written by merge patch, in which a map never loses a key.
 """
 
@@ -32,6 +34,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from provisioner import findings, timeline
+from provisioner.admission import Wait
 from provisioner.chain import Chain
 from provisioner.changes import Verdict
 from provisioner.errors import LanewayError, TemporaryError
@@ -40,12 +43,12 @@ from provisioner.plan import Plan, Snapshot, Wanted
 from provisioner.readiness import Clock, is_ready
 from provisioner.timeline import Entry, Happening
 
-__all__ = ["again", "blocked", "compute", "is_ready", "terminating", "terminating_for"]
+__all__ = ["again", "blocked", "compute", "is_ready", "terminating", "terminating_for", "waiting"]
 
 Json = dict[str, Any]
 
 BLOCKED_SECONDS = 600
-_KEPT = ("summary", "url", "services", "chainRevision")
+_KEPT = ("summary", "url", "services", "chainRevision", "admittedAt")
 CLOSING = "the lane has no members any more; its routes go first, then its copies"
 
 
@@ -70,6 +73,7 @@ def compute(
         lane,
         now,
         phase=phase,
+        admittedAt=lane.status.get("admittedAt") or stamp(now),
         chainRevision=chain.revision,
         deadline=findings.deadline(found),
         summary=findings.summary(found),
@@ -79,8 +83,32 @@ def compute(
             _condition(lane, now, "Deployed", *findings.deployed(found)),
             _condition(lane, now, "Ready", phase is Phase.READY, reason, message),
         ],
-        services=[findings.to_json(one, lane.mode) for one in found],
+        services=[_service(one, lane, now) for one in found],
         timeline=timeline.extended(lane, timeline.news(lane, plan, snapshot, phase, message), now),
+    )
+
+
+def waiting(chain: Chain, lane: Lane, verdicts: Sequence[Verdict], wait: Wait, now: datetime) -> Json:
+    """The status of a lane that there is no room for yet: what it will be is known, nothing of it is made."""
+    found = [findings.Finding(verdict) for verdict in verdicts]
+    limit, message = wait.limit.value, str(wait)
+    return _status(
+        lane,
+        now,
+        phase=Phase.PENDING,
+        chainRevision=chain.revision,
+        deadline=None,
+        summary=findings.summary(found),
+        url=_url(chain, lane),
+        conditions=[
+            _condition(lane, now, "Resolved", True, "Resolved", timeline.heads_of(lane)),
+            _condition(lane, now, "Deployed", False, limit, message),
+            _condition(lane, now, "Ready", False, limit, message),
+        ],
+        services=[findings.to_json(one, lane.mode) for one in found],
+        timeline=timeline.extended(
+            lane, [*timeline.moves(lane), *timeline.waits(lane, limit, wait.message)], now
+        ),
     )
 
 
@@ -149,6 +177,18 @@ def _status(lane: Lane, now: datetime, *, phase: Phase, deadline: datetime | Non
         "heads": [{"member": member.key, "sha": member.sha} for member in lane.members],
     }
     return kept | whole | parts | ({"deadline": stamp(deadline)} if deadline else {})
+
+
+def _service(finding: findings.Finding, lane: Lane, now: datetime) -> Json:
+    """A service's entry, with the revision of the baseline that its copy was derived from, and since when."""
+    told = findings.to_json(finding, lane.mode)
+    if not finding.revision:
+        return told
+    services = lane.status.get("services") or ()
+    before = next((one.get("baseline") for one in services if one["name"] == told["name"]), None) or {}
+    same = before.get("revision") == finding.revision
+    at = before["at"] if same else stamp(now)
+    return told | {"baseline": {"revision": finding.revision, "at": at}}
 
 
 def _active_at(lane: Lane, now: datetime) -> str:

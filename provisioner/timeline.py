@@ -23,8 +23,11 @@ LIMIT = 50
 
 class Happening(StrEnum):
     OPENED = "Opened"
+    WAITING = "Waiting"  # for room within a limit
+    ADMITTED = "Admitted"  # after it waited
     UPDATED = "Updated"  # a member joined, left, or has a new commit
     BASELINE_CHANGED = "BaselineChanged"  # a copy was derived again from a newer baseline
+    PUT_BACK = "PutBack"  # somebody changed or removed a copy by hand
     APPLIED = "Applied"
     REMOVED = "Removed"
     READY = "Ready"
@@ -34,7 +37,7 @@ class Happening(StrEnum):
 
 
 _STARTS = (Happening.OPENED, Happening.UPDATED)
-_TIMED = (Happening.APPLIED, Happening.READY)
+_TIMED = (Happening.ADMITTED, Happening.APPLIED, Happening.READY)
 
 
 @dataclass(frozen=True)
@@ -87,7 +90,15 @@ def news(lane: Lane, plan: Plan, after: Snapshot, phase: Phase, message: str) ->
     """What a run that carried out `plan`, found `after` and ended in `phase` adds to the lane's timeline."""
     versions = {identity(one): one["metadata"]["resourceVersion"] for one in after.owned}
     applied = [write for write in plan.writes if _took_effect(write, plan, versions)]
-    found = [*moves(lane), *_derived_again(applied), *_carried_out(applied, plan)]
+    by_hand = {identity(write.body): entry for write in applied if (entry := _put_back(write, lane))}
+    ours = [write for write in applied if identity(write.body) not in by_hand]
+    found = [
+        *moves(lane),
+        *_admitted(lane),
+        *by_hand.values(),
+        *_derived_again(ours),
+        *_carried_out(ours, plan),
+    ]
     return [*found, *_turned(lane, bool(found), phase, message)]
 
 
@@ -101,6 +112,20 @@ def moves(lane: Lane) -> list[Entry]:
     gone = [f"{key} left" for key in sorted(known) if key not in heads]
     told = ([_listed(moved)] if moved else []) + gone
     return [Entry(Happening.UPDATED, ", ".join(told))] if told else []
+
+
+def waits(lane: Lane, limit: str, message: str) -> list[Entry]:
+    """The begin of a wait for room; what it says of places may change without being news."""
+    before = last(lane.status.get("timeline") or (), Happening.WAITING, Happening.ADMITTED) or {}
+    conditions = lane.status.get("conditions") or ()
+    told = before.get("event") == Happening.WAITING and any(one["reason"] == limit for one in conditions)
+    return [] if told else [Entry(Happening.WAITING, message)]
+
+
+def _admitted(lane: Lane) -> list[Entry]:
+    waited = last(lane.status.get("timeline") or (), Happening.WAITING)
+    over = "admittedAt" in lane.status or waited is None
+    return [] if over else [Entry(Happening.ADMITTED, "there is room for it now")]
 
 
 def pushed(lane: Lane) -> bool:
@@ -127,17 +152,33 @@ def _took_effect(write: Write, plan: Plan, versions: Mapping[Identity, str]) -> 
     return versions.get(identity(write.body)) != before
 
 
+def _put_back(write: Write, lane: Lane) -> Entry | None:
+    """That somebody else changed, or removed, what was as Laneway wants it."""
+    thing = f"{write.kind} {write.name}"
+    if write.live is None:
+        known = any(
+            one["name"] == live.service_of(write.body) and "baseline" in one
+            for one in lane.status.get("services") or ()
+        )
+        gone = known and write.kind != "Service"
+        return Entry(Happening.PUT_BACK, f"{thing} was removed by somebody else") if gone else None
+    if _noted(write.live, labels.SPEC_HASH) != _noted(write.body, labels.SPEC_HASH):
+        return None
+    return Entry(Happening.PUT_BACK, f"{thing} was changed by {live.changed_by(write.live)}")
+
+
 def _derived_again(writes: Iterable[Write]) -> list[Entry]:
     return [
         Entry(Happening.BASELINE_CHANGED, f"{write.kind} {write.name}: baseline revision {new}, was {old}")
         for write in writes
-        if (old := _revision(write.live)) and old != (new := _revision(write.body))
+        if (old := _noted(write.live, labels.BASELINE_REVISION))
+        and old != (new := _noted(write.body, labels.BASELINE_REVISION))
     ]
 
 
-def _revision(thing: Json | None) -> str:
+def _noted(thing: Json | None, key: str) -> str:
     annotations = (thing["metadata"].get("annotations") or {}) if thing else {}
-    return str(annotations.get(labels.BASELINE_REVISION, ""))
+    return str(annotations.get(key, ""))
 
 
 def _carried_out(applied: Sequence[Write], plan: Plan) -> list[Entry]:

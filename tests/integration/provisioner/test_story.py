@@ -32,8 +32,8 @@ def tell(shop: Shop, event: ForgeEvent) -> Outcome | None:
 
 
 def opened(shop: Shop, branch: str, *changed: str) -> None:
-    shop.origin.branch(branch, dict.fromkeys(changed, "2"))
-    tell(shop, shop.event(Kind.OPENED, branch))
+    head = shop.origin.branch(branch, dict.fromkeys(changed, "2"))
+    tell(shop, shop.event(Kind.OPENED, branch, sha=head))
 
 
 def status(shop: Shop, lane: str) -> dict[str, Any]:
@@ -228,10 +228,10 @@ def calls(dev: Devcluster) -> int:
     return sum(one["verb"] != "watch" and one["resource"] not in left_out for one in dev.requests())
 
 
-@pytest.mark.parametrize("services", [1, 3])
+@pytest.mark.parametrize("services", [0, 1, 3])
 def test_a_lane_costs_few_requests(shop: Shop, dev: Devcluster, services: int) -> None:
-    changed = [f"{name}/app.py" for name in ("payment", "orders", "frontend")[:services]]
-    opened(shop, "first", "README.md")  # the ledger and the namespace are warm
+    changed = [f"{name}/app.py" for name in ("payment", "orders", "frontend")[:services]] or ["README.md"]
+    opened(shop, "first", "docs.md")  # the ledger and the namespace are warm
     dev.requests(reset=True)
     opened(shop, "fast", *changed)
     assert calls(dev) <= 3 * services + 8

@@ -11,7 +11,7 @@ import pytest
 from provisioner import plan, status
 from provisioner.chain import Chain
 from provisioner.errors import ForeignObjectError, GitError, InputError
-from provisioner.lane import Lane, Mode
+from provisioner.lane import Lane, Mode, stamp
 from tests.support import baseline as b
 
 Json = dict[str, Any]
@@ -21,6 +21,12 @@ PATIENCE = 1200.0
 
 def first_plan() -> plan.Plan:
     return plan.make(b.chain(), b.lane(), [b.wanted()], b.snapshot())
+
+
+def pushed_plan() -> plan.Plan:
+    """What another commit makes of the copy that the first plan made."""
+    snapshot = b.snapshot(owned=b.applied(first_plan()))
+    return plan.make(b.chain(), b.lane(), [b.wanted(image="registry/payment:newer")], snapshot)
 
 
 def run(
@@ -74,6 +80,7 @@ def test_a_lane_that_was_just_applied_is_deploying_and_the_baseline_answers() ->
             "route": "baseline",
             "state": "Progressing",
             "detail": "applied; the cluster has not acted on it yet",
+            "baseline": {"revision": "3", "at": stamp(b.NOW)},
         }
     ]
     assert [one["status"] for one in found["conditions"]] == ["True", "True", "False"]
@@ -238,7 +245,8 @@ def test_a_crash_is_told_with_its_exit_code_and_further_restarts_are_no_news() -
 def test_a_push_is_told_and_timed_from_itself() -> None:
     before = ready_lane().status
     lane = b.lane(b.member(sha="2" * 40), status=before)
-    pushed = run(lane, {"observedGeneration": 0}, now=b.later(100), carried_out=first_plan())
+    carried_out = pushed_plan()
+    pushed = run(lane, {"observedGeneration": 0}, now=b.later(100), carried_out=carried_out, version="13")
     assert events(pushed)[-2:] == ["Updated", "Applied"]
     assert pushed["timeline"][-2]["message"] == "acme/shop#42 at 222222222222"
     ready = run(b.lane(b.member(sha="2" * 40), status=pushed), b.rolled_out(), now=b.later(104.5))
