@@ -40,9 +40,9 @@ from tests.support.routing import (
 
 LANES = 3000
 SERVICES = 30
-ROUNDS = 8
-FULL = Load(1.0, connections=8, depth=16)
-CALM = Load(1.0, connections=2, rest=0.001)
+ROUNDS = 14
+FULL = Load(0.5, connections=8, depth=16)
+CALM = Load(0.5, connections=2, rest=0.001)
 CHANGES = 30
 PATIENCE = 30.0  # seconds for any one measurement
 APPLICATION_PORT = 8080
@@ -84,8 +84,9 @@ def requests(stack: ExitStack, pool: ProcessPoolExecutor, application: Applicati
         Measurement(many.address, many.process.pid, last),
     ]
     theirs = Measurement(*routed, last)
-    for _ in range(ROUNDS):
-        for one in (*ours, theirs):
+    for number in range(ROUNDS):
+        order = [*ours, theirs]
+        for one in order[number % 3 :] + order[: number % 3]:
             one.round(pool)
     yield from compared(ours[0], ours[1], theirs)
 
@@ -113,25 +114,29 @@ class Measurement:
 
 
 def compared(few: Measurement, many: Measurement, routed: Measurement) -> Iterator[Row]:
-    """Ratios are medians over rounds, so that a noisy round does not decide."""
-    yield row("requests/s with 1 lane", statistics.median(few.rates), "requests/s")
-    yield row("requests/s with 3,000 lanes", statistics.median(many.rates), "requests/s")
-    yield row(
-        "requests/s with one route for each of 3,000 lanes", statistics.median(routed.rates), "requests/s"
-    )
-    throughput = ratio(many.rates, few.rates)
+    """Of each, the better quarter of its rounds: what else the machine does only ever makes a round worse."""
+    yield row("requests/s with 1 lane", best(few.rates), "requests/s")
+    yield row("requests/s with 3,000 lanes", best(many.rates), "requests/s")
+    yield row("requests/s with one route for each of 3,000 lanes", best(routed.rates), "requests/s")
+    throughput = best(many.rates) / best(few.rates)
     yield row("throughput with 3,000 lanes to that with 1", throughput, "x", ">= 0.95", throughput >= 0.95)
-    cost = ratio(many.costs, few.costs)
+    cost = least(many.costs) / least(few.costs)
     yield row("Envoy's processor time for a request, 3,000 lanes to 1", cost, "x")
-    p99 = ratio(many.p99s, few.p99s)
+    p99 = least(many.p99s) / least(few.p99s)
     yield row("p99 with 3,000 lanes to that with 1", p99, "x", "<= 1.10", p99 <= 1.10)
     yield row(
-        "throughput with one route for each lane to that with 1 lane", ratio(routed.rates, few.rates), "x"
+        "throughput with one route for each lane to that with 1 lane",
+        best(routed.rates) / best(few.rates),
+        "x",
     )
 
 
-def ratio(one: Sequence[float], other: Sequence[float]) -> float:
-    return statistics.median(a / b for a, b in zip(one, other, strict=True))
+def best(rounds: Sequence[float]) -> float:
+    return statistics.quantiles(rounds, n=4)[2]
+
+
+def least(rounds: Sequence[float]) -> float:
+    return statistics.quantiles(rounds, n=4)[0]
 
 
 def changes(stack: ExitStack, pool: ProcessPoolExecutor, application: Application) -> Iterator[Row]:

@@ -1,0 +1,72 @@
+"""`laneway router` as a process: its health, its word on what is missing, its end."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.support.routing import free_port, get, wait_until
+
+CHAIN = """
+chain: shop
+namespace: shop
+repositories: [{url: "https://example.com/acme/shop.git"}]
+services:
+  payment: {paths: [payment/**], workload: Deployment/payment, image: "example/payment:{sha}"}
+"""
+KUBECONFIG = """
+apiVersion: v1
+kind: Config
+clusters: [{name: gone, cluster: {server: "http://127.0.0.1:%d"}}]
+users: [{name: nobody, user: {}}]
+contexts: [{name: gone, context: {cluster: gone, user: nobody}}]
+current-context: gone
+"""
+
+
+@pytest.fixture
+def router(tmp_path: Path):
+    """The process, with an API server that nobody listens at; gives it and its metrics port."""
+    (tmp_path / "shop.yaml").write_text(CHAIN)
+    (tmp_path / "kubeconfig").write_text(KUBECONFIG % free_port())
+    port = free_port()
+    environment = {
+        **os.environ,
+        "LANEWAY_CHAINS": str(tmp_path / "shop.yaml"),
+        "LANEWAY_KUBECONFIG": str(tmp_path / "kubeconfig"),
+        "LANEWAY_DISCOVERY_HOST": "127.0.0.1",
+        "LANEWAY_DISCOVERY_PORT": str(free_port()),
+        "LANEWAY_METRICS_HOST": "127.0.0.1",
+        "LANEWAY_METRICS_PORT": str(port),
+    }
+    command = [sys.executable, "-c", "from provisioner.cli import main; main()", "router"]
+    with (tmp_path / "log").open("wb") as log:
+        process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
+        yield process, port
+        if process.poll() is None:
+            process.kill()
+        process.wait(10)
+
+
+def answer(port: int, path: str):
+    try:
+        return get("127.0.0.1", port, path)
+    except OSError:
+        return None
+
+
+def test_a_router_without_a_cluster_lives_says_what_is_missing_and_ends_when_told(router):
+    process, port = router
+    wait_until(lambda: answer(port, "/livez"), 20, "the router's first answer")
+    assert answer(port, "/livez")[0] == 200
+    status, _, body = answer(port, "/readyz")
+    assert status == 503
+    assert b"EndpointSlice in shop" in body
+    assert b"laneway_router_streams" in answer(port, "/metrics")[2]
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(10) == 0
