@@ -71,7 +71,7 @@ async def _http(get: Object, target: Target) -> str:
     host, port = get.get("host") or target.ip, target.port(get["port"])
     reader, writer = await asyncio.open_connection(host, port, ssl=_unverified(get.get("scheme", "HTTP")))
     try:
-        writer.write(_request(get, f"{host}:{port}"))
+        writer.write(request(get, f"{host}:{port}"))
         status = (await reader.readline()).split(b" ", 2)
         if len(status) < 2 or not status[1].isdigit():
             return f"no HTTP answer from {host}:{port}"
@@ -81,7 +81,8 @@ async def _http(get: Object, target: Target) -> str:
         writer.close()
 
 
-def _request(get: Object, authority: str) -> bytes:
+def request(get: Object, authority: str) -> bytes:
+    """The request of an httpGet probe."""
     headers = {
         "Host": authority,
         "User-Agent": "kube-probe/devcluster",
@@ -109,11 +110,11 @@ async def _grpc(authority: str, service: str) -> str:
     import grpc  # here, because it takes longer to import than the whole API server and few pods need it
 
     name = service.encode()
-    request = b"\x0a" + bytes([len(name)]) + name if name else b""  # HealthCheckRequest{service}; < 128 bytes
+    asked = b"\x0a" + bytes([len(name)]) + name if name else b""  # HealthCheckRequest{service}; < 128 bytes
     async with grpc.aio.insecure_channel(authority) as channel:
         check = channel.unary_unary("/grpc.health.v1.Health/Check")
         try:
-            answer = await check(request)
+            answer = await check(asked)
         except grpc.aio.AioRpcError as error:
             return f"health check: {error.code().name}: {error.details()}"
     return "" if answer == b"\x08\x01" else "service is not SERVING"  # HealthCheckResponse{status: SERVING}

@@ -18,7 +18,7 @@ from devcluster.controllers.workqueue import WorkQueue
 
 SLICES = "endpointslices.discovery.k8s.io"
 SERVICE_NAME = "kubernetes.io/service-name"
-RETRY_LISTENING = 5.0  # seconds
+RETRY_LISTENING = 1.0  # seconds
 Address = tuple[str, int]
 
 _log = structlog.get_logger(__name__)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -133,6 +134,15 @@ def test_a_refused_pod_is_told_in_the_conditions(cluster: NodeCluster, web: Web)
         lambda: cluster.api.patch("nodes", "", "devcluster", {"metadata": {"labels": {"disk": "fast"}}})
     )
     until(lambda: cluster.ready_pods("shop"), "it runs once the node has the label")
+
+
+def test_an_address_that_is_taken_is_told_and_tried_again(cluster: NodeCluster, web: Web) -> None:
+    made = cluster.create("services", service("shop"))
+    address = made["spec"]["clusterIP"]
+    with socket.create_server((address, 18080)):
+        cluster.create(DEPLOYMENTS, workload("shop", web()))
+        until(lambda: "ProxyFailed" in cluster.reasons(), "an Event says that the address is taken")
+    until(lambda: answers(f"http://{address}:18080/"), "the Service answers")
 
 
 def running_shop(cluster: NodeCluster, container: Object, **spec: Any) -> str:

@@ -200,6 +200,51 @@ def test_exec_and_tcp_probes_gate_readiness(cluster: NodeCluster, web: Web, tmp_
     until(lambda: cluster.ready_pods("gated"), "it is ready")
 
 
+GRPC = """
+import concurrent.futures, grpc, os, sys
+class Health(grpc.GenericRpcHandler):
+    def service(self, call):
+        good = call.method == "/grpc.health.v1.Health/Check"
+        status = b"\\x08\\x01" if os.path.exists(sys.argv[1]) else b"\\x08\\x02"
+        return grpc.unary_unary_rpc_method_handler(lambda request, _: status) if good else None
+server = grpc.server(concurrent.futures.ThreadPoolExecutor())
+server.add_generic_rpc_handlers([Health()])
+server.add_insecure_port(os.environ["POD_IP"] + ":9000")
+server.start()
+server.wait_for_termination()
+"""
+
+
+def test_a_grpc_health_service_is_asked(cluster: NodeCluster, tmp_path: Path) -> None:
+    healthy = tmp_path / "healthy"
+    probe = {"grpc": {"port": 9000}, "periodSeconds": 1}
+    server = script(GRPC, env=env(), readinessProbe=probe)
+    server["command"].append(str(healthy))
+    cluster.create("pods", pod("rpc", server))
+    until(lambda: "not SERVING" in str(cluster.list("events")), "it says that it does not serve")
+    healthy.touch()
+    until(lambda: cluster.ready_pods("rpc"), "it is ready")
+
+
+def test_programs_of_the_own_environment_are_found(cluster: NodeCluster) -> None:
+    envoy = {"name": "main", "image": "host", "command": ["envoy", "--version"]}
+    cluster.create("pods", pod("envoy", envoy, restartPolicy="Never"))
+    until(lambda: status(cluster, "envoy").get("phase") == "Succeeded", "it ran")
+    assert "version" in log_of(cluster, "envoy")
+
+
+def test_an_end_can_be_hastened(cluster: NodeCluster) -> None:
+    text = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('up');"
+    cluster.create("pods", pod("slow", script(text + SLEEP), terminationGracePeriodSeconds=600))
+    until(lambda: log_of(cluster, "slow"), "it is up")
+    cluster.delete("pods", "slow")
+    source = cluster.api.processes_source
+    assert source is not None
+    assert "default/slow" in cluster.do(source)
+    cluster.delete("pods", "slow", grace=0)
+    until(lambda: "default/slow" not in cluster.do(source), "its process is gone")
+
+
 def test_the_end_is_graceful(cluster: NodeCluster, tmp_path: Path) -> None:
     words = tmp_path / "words"
     says = f"open({str(words)!r}, 'a').write"

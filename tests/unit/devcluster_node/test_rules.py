@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from devcluster.controllers.pods import first_to_go, matches, same_template, template_hash
 from devcluster.controllers.scheduler import misfit
 from devcluster.kubelet.logs import LogOptions
-from devcluster.kubelet.probes import Tally
+from devcluster.kubelet.probes import Tally, request
 
 Object = dict[str, Any]
 
@@ -50,6 +50,14 @@ def test_a_verdict_needs_its_threshold_in_a_row() -> None:
         True,
     ]
     assert tally.up is False
+
+
+def test_an_http_probe_sends_its_own_headers() -> None:
+    get = {"path": "ready", "httpHeaders": [{"name": "Host", "value": "shop"}, {"name": "X-A", "value": "1"}]}
+    lines = request(get, "127.0.0.1:80").decode().split("\r\n")
+    assert lines[:2] == ["GET /ready HTTP/1.1", "Host: shop"]
+    assert "X-A: 1" in lines
+    assert lines[-2:] == ["", ""]
 
 
 def test_log_options_are_read_from_the_query() -> None:
