@@ -3,7 +3,7 @@
 `/devcluster/faults` lists (GET), adds (POST) and removes (DELETE, one by `/devcluster/faults/N`) rules;
 `/devcluster/requests` reports (GET, `?reset=1` empties it afterwards, `?user_agent=` selects) and resets
 (DELETE); `/devcluster/stall` (POST `{"seconds": N}`) holds every request; `/devcluster/compact` (POST)
-forgets the past.
+forgets the past; `/devcluster/processes` (GET) tells the process ids of each pod's containers.
 """
 
 from __future__ import annotations
@@ -116,7 +116,9 @@ class Front:
                 self.api.store.history.compact()
                 self.server.pages.forget()
                 return answer(200, {})
-            case (("requests" | "stall" | "compact"), _):
+            case "processes", "GET":
+                return answer(200, self.api.processes_source() if self.api.processes_source else {})
+            case (("requests" | "stall" | "compact" | "processes"), _):
                 raise method_not_allowed()
         raise no_such_path()
 

@@ -57,6 +57,7 @@ class Agent:
 
         :raises ApiError: 400 when the container has no such log, or the query is wrong
         """
+        container = _chosen(pod, container)
         path, options = self._log_file(pod, container, query)
 
         def running() -> bool:
@@ -156,6 +157,20 @@ class Agent:
 
 
 _FOLDERS = {"pods": "pods", "claims": "persistentvolumeclaims"}  # folder -> what its entries are named after
+
+
+def _chosen(pod: Object, container: str) -> str:
+    """The container whose log is meant: the only one, where none is named."""
+    spec, name = pod["spec"], pod["metadata"]["name"]
+    main = [c["name"] for c in spec["containers"]]
+    if not container and len(main) == 1:
+        return str(main[0])
+    if not container:
+        message = f"a container name must be specified for pod {name}, choose one of: [{' '.join(main)}]"
+        raise ApiError(400, "BadRequest", message)
+    if container not in [*main, *(c["name"] for c in spec.get("initContainers") or [])]:
+        raise ApiError(400, "BadRequest", f"container {container} is not valid for pod {name}")
+    return container
 
 
 def finished(pod: Object) -> bool:

@@ -8,6 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from devcluster.api import ApiError
 from tests.integration.devcluster_node.conftest import Shop
 from tests.support.nodecluster import NodeCluster, commit, condition, env, fetch, make_repository
@@ -305,6 +307,17 @@ def test_logs_can_be_cut_stamped_and_followed(cluster: NodeCluster, tmp_path: Pa
     assert cluster.logs("talks", "main", sinceTime=stamp) == "line 4\n"
     more.touch()
     assert cluster.logs("talks", "main", follow="true").endswith("end\n")
+
+
+def test_a_log_that_is_not_there_is_explained(cluster: NodeCluster) -> None:
+    two = [{**script(SLEEP), "name": name} for name in ("one", "two")]
+    cluster.create("pods", pod("double", *two))
+    until(lambda: cluster.ready_pods("double"), "it runs")
+    for container, why in (("", r"choose one of: \[one two\]"), ("three", "container three is not valid")):
+        with pytest.raises(ApiError, match=why):
+            cluster.logs("double", container)
+    with pytest.raises(ApiError, match="previous terminated container"):
+        cluster.logs("double", "one", previous="true")
 
 
 def test_processes_are_known_by_pod(cluster: NodeCluster, web: Web) -> None:
