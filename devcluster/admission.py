@@ -47,7 +47,8 @@ def check_shape(resource: Resource, version: str, obj: Object) -> None:
             f"version ({wanted}, Kind={resource.kind})"
         )
     obj["apiVersion"], obj["kind"] = wanted, resource.kind
-    if not isinstance(obj.setdefault("metadata", {}), dict):
+    obj["metadata"] = {} if obj.get("metadata") is None else obj["metadata"]
+    if not isinstance(obj["metadata"], dict):
         raise errors.bad_request("metadata must be an object")
 
 

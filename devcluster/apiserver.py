@@ -62,6 +62,8 @@ class ApiServer:
     async def _call(self, call: Call, http: HttpRequest, raw: bytes) -> Answer | AsyncIterator[bytes]:
         request = verbs.Request(self.api, self.pages, call, dict(http.headers), raw)
         resource = request.target.resource
+        if not _allowed(call):
+            raise errors.method_not_allowed()
         if call.subresource and call.subresource not in resource.subresources:
             raise errors.no_such_path()
         if call.subresource in verbs.SPECIAL:
@@ -72,6 +74,13 @@ class ApiServer:
         if call.verb in WRITES:
             await self.api.store.durable()
         return found
+
+
+def _allowed(call: Call) -> bool:
+    """Whether a verb fits what its path names: a collection, or one object."""
+    if call.verb == "create":
+        return not call.name or call.subresource in verbs.SPECIAL
+    return bool(call.name) or call.verb not in ("update", "patch")
 
 
 def _respond(found: Answer) -> Response:

@@ -38,12 +38,15 @@ class Deletion:
                 "propagationPolicy", propagation, ["Foreground", "Background", "Orphan", "nil"]
             )
             raise errors.invalid("DeleteOptions", "meta.k8s.io", "", [cause])
+        grace = options.get("gracePeriodSeconds")
+        if grace is not None and (not isinstance(grace, int) or isinstance(grace, bool)):
+            raise errors.bad_request("DeleteOptions.gracePeriodSeconds must be a number of seconds")
         wanted: Any = options.get("preconditions") or {}
         return Deletion(
             propagation=propagation,
             uid=wanted.get("uid") or "",
             revision=wanted.get("resourceVersion") or "",
-            grace=options.get("gracePeriodSeconds"),
+            grace=grace,
             dry_run=bool(options.get("dryRun")),
         )
 

@@ -56,8 +56,10 @@ def _folder(folder: Path) -> Callable[[str], Object]:
 
 
 def _cluster(kubeconfig: Path) -> Callable[[str], Object]:
+    kubectl = Path(sys.executable).with_name("kubectl")
+
     def read(path: str) -> Object:
-        command = ["kubectl", "--kubeconfig", str(kubeconfig), "get", "--raw", f"/openapi/v3/{path}"]
+        command = [str(kubectl), "--kubeconfig", str(kubeconfig), "get", "--raw", f"/openapi/v3/{path}"]
         document: Object = json.loads(subprocess.run(command, check=True, capture_output=True).stdout)
         return document
 

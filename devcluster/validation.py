@@ -32,8 +32,10 @@ def check(resource: Resource, subresource: str, obj: Object, old: Object | None,
     looked_at = obj if resource.custom or subresource else {key: obj[key] for key in obj if key != "status"}
     structural.check(looked_at, node, "", old, causes)
     rule = CHECKS.get(resource.name)
-    if rule and not subresource and not causes:
-        rule(obj, old, causes)
+    if rule and not subresource and all(cause.reason == "FieldValueNotSupported" for cause in causes):
+        own: list[Cause] = []
+        rule(obj, old, own)
+        causes = own or causes  # a kind's own words for a value that is not supported come first
     if causes:
         name = obj["metadata"].get("name") or obj["metadata"].get("generateName", "")
         raise errors.invalid(resource.kind, resource.group, name, _once(causes))

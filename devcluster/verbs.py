@@ -42,7 +42,8 @@ class Request:
         manager = query.get("fieldManager") or self.agent.partition("/")[0] or DEFAULT_MANAGER
         validation = query.get("fieldValidation") or "Warn"
         if validation not in ("Ignore", "Warn", "Strict"):
-            raise errors.bad_request(f"fieldValidation {validation!r}: must be Ignore, Warn or Strict")
+            cause = errors.unsupported("fieldValidation", validation, ["", "Ignore", "Strict", "Warn"])
+            raise errors.invalid("CreateOptions", "meta.k8s.io", "", [cause])
         return Options(manager, self.dry_run(), validation, self.call.flag("force"))
 
     def dry_run(self) -> bool:
@@ -54,6 +55,8 @@ class Request:
 
     def document(self, options: Options) -> Object:
         """The body as an object of the kind that the path names, its doubled fields noted."""
+        if not self.raw:
+            raise errors.bad_request("the body is empty: json parse error: unexpected end of JSON input")
         obj = requests.document(self.raw, self.content_type)
         if options.field_validation != "Ignore":
             doubled = [f'duplicate field "{name}"' for name in requests.duplicate_fields(self.raw)]
@@ -72,6 +75,7 @@ def get(request: Request) -> Answer:
 def list_(request: Request) -> Answer:
     query = request.call.query
     limit = request.call.number("limit")
+    request.call.number("resourceVersion")
     if token := query.get("continue"):
         records, revision, following, remaining = request.pages.follow(token, limit)
     else:

@@ -60,6 +60,8 @@ class Writer:
 
     def create(self, target: Target, obj: Object, options: Options) -> Record:
         obj = self._decoded(target, obj, options)
+        if obj["metadata"].get("resourceVersion"):
+            raise errors.ApiError(500, "", "resourceVersion should not be set on objects to be created")
         obj = metadata.name_object(target.resource, target.namespace, obj)
         managed = serverside.updated(None, obj, self._type(target), self._owner(target, options))
         return self._insert(target, obj, options, managed)
@@ -70,6 +72,10 @@ class Writer:
         """
         admission.check_shape(target.resource, target.version, obj)
         current = self.current(target)
+        uid, live = obj["metadata"].get("uid"), current.obj["metadata"]["uid"]
+        if uid and uid != live:
+            why = f"Precondition failed: UID in precondition: {uid}, UID in object meta: {live}"
+            raise errors.conflict(target.resource.name, target.name, why)
         if target.resource.custom and not obj["metadata"].get("resourceVersion"):
             cause = errors.wrong("metadata.resourceVersion", "0x0", "must be specified for an update")
             raise errors.invalid(target.resource.kind, target.resource.group, target.name, [cause])
@@ -100,7 +106,7 @@ class Writer:
         self._complete(target, new, current.obj)
         owner = self._owner(target, options)
         cleared = new["metadata"].get("managedFields") == []
-        managed = serverside.updated(None if cleared else current.obj, new, self._type(target), owner)
+        managed = [] if cleared else serverside.updated(current.obj, new, self._type(target), owner)
         return self._succeed(target, current, new, options, managed)
 
     # steps
@@ -115,6 +121,7 @@ class Writer:
         new = serverside.apply(live, wanted, self._type(target), owner, force=options.force)
         managed = new["metadata"].pop("managedFields", [])
         if current is None:
+            _check_absent(target, wanted)
             named = metadata.name_object(target.resource, target.namespace, new)
             return self._insert(target, named, options, managed)
         self._check_identity(target, current, new)
@@ -217,10 +224,20 @@ class Writer:
                 f"the name of the object ({name}) does not match the name on the URL ({target.name})"
             )
         if meta.get("uid") and meta["uid"] != live["uid"]:
-            why = (
-                f"Precondition failed: UID in precondition: {meta['uid']}, UID in object meta: {live['uid']}"
+            cause = errors.wrong("metadata.uid", meta["uid"], "field is immutable")
+            raise errors.invalid(target.resource.kind, target.resource.group, target.name, [cause])
+        if target.resource.namespaced and meta.get("namespace", target.namespace) != target.namespace:
+            raise errors.bad_request(
+                "the namespace of the provided object does not match the namespace sent on the request"
             )
-            raise errors.conflict(target.resource.name, target.name, why)
         revision = meta.get("resourceVersion")
         if revision and revision != live["resourceVersion"]:
             raise errors.stale(target.resource.name, target.name)
+
+
+def _check_absent(target: Target, wanted: Object) -> None:
+    """ApiError 409 when what is applied names an object that is not there by its uid."""
+    uid = wanted["metadata"].get("uid")
+    if uid:
+        why = f"uid mismatch: the provided object specified uid {uid}, and no existing object was found"
+        raise errors.conflict(target.resource.name, target.name, why)

@@ -218,3 +218,9 @@ def test_a_forced_dry_run_shows_and_changes_nothing(cluster: Cluster, namespace:
     shown = cluster.apply(path, config_map("a", x="2"), "two", force="true", dryRun="All")
     assert shown["data"] == {"x": "2"}
     assert cluster.get(path)["data"] == {"x": "1"}
+
+
+def test_apply_cannot_bring_back_what_had_another_uid(cluster: Cluster, namespace: str) -> None:
+    body = config_map("a", x="1")
+    body["metadata"]["uid"] = "11111111-2222-3333-4444-555555555555"
+    assert cluster.apply(f"{maps(namespace)}/a", body, "one", expect=409)["reason"] == "Conflict"

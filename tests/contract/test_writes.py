@@ -332,3 +332,45 @@ def test_nulls_in_a_list_are_empty_values(cluster: Cluster, namespace: str) -> N
 def test_metadata_of_the_wrong_type_is_a_bad_request(cluster: Cluster, namespace: str) -> None:
     for meta in ("a", {"name": 5}, {"name": "a", "labels": {"x": 1}}, {"name": "a", "finalizers": "x"}):
         assert cluster.post(maps(namespace), {"metadata": meta}, expect=400)["reason"] == "BadRequest"
+
+
+def test_a_version_cannot_be_created(cluster: Cluster, namespace: str) -> None:
+    body = config_map("a")
+    body["metadata"]["resourceVersion"] = "123"
+    answer = cluster.send("POST", maps(namespace), body, expect=500)
+    assert answer.json()["message"] == "resourceVersion should not be set on objects to be created"
+
+
+def test_uid_and_namespace_cannot_be_patched(cluster: Cluster, namespace: str) -> None:
+    cluster.post(maps(namespace), config_map("a"))
+    path = f"{maps(namespace)}/a"
+    assert fields(cluster.patch(path, {"metadata": {"uid": "another"}}, expect=422)) == ["metadata.uid"]
+    assert cluster.patch(path, {"metadata": {"namespace": "another"}}, expect=400)["reason"] == "BadRequest"
+
+
+def test_managed_fields_can_be_cleared(cluster: Cluster, namespace: str) -> None:
+    cluster.post(maps(namespace), config_map("a", x="1"))
+    after = cluster.patch(f"{maps(namespace)}/a", {"metadata": {"managedFields": []}})
+    assert "managedFields" not in after["metadata"]
+
+
+def test_a_verb_that_does_not_fit_its_path_is_not_allowed(cluster: Cluster, namespace: str) -> None:
+    cluster.post(maps(namespace), config_map("a"))
+    assert cluster.post(f"{maps(namespace)}/a", config_map("a"), expect=405)["reason"] == "MethodNotAllowed"
+    cluster.put(maps(namespace), config_map("a"), expect=405)
+    cluster.patch(maps(namespace), {}, expect=405)
+
+
+def test_an_empty_body_is_a_bad_request(cluster: Cluster, namespace: str) -> None:
+    assert cluster.post(maps(namespace), None, expect=400)["reason"] == "BadRequest"
+
+
+def test_malformed_options_are_refused(cluster: Cluster, namespace: str) -> None:
+    assert (
+        cluster.post(maps(namespace), config_map("a"), fieldValidation="Some", expect=422)["reason"]
+        == "Invalid"
+    )
+    assert cluster.post(maps(namespace), config_map("a"), dryRun="Some", expect=422)["reason"] == "Invalid"
+    cluster.get(maps(namespace), resourceVersion="abc", expect=400)
+    cluster.post(maps(namespace), config_map("a"))
+    cluster.delete(f"{maps(namespace)}/a", {"gracePeriodSeconds": "x"}, expect=400)
