@@ -62,6 +62,14 @@ class Changed:
 Change = Listed | Changed
 
 
+@dataclass(frozen=True)
+class Sink:
+    """Where changes go, and an error that ended a watch for good. Both are called from other threads."""
+
+    deliver: Callable[[Change], None]
+    failed: Callable[[Exception], None]
+
+
 def queries(chains: Sequence[Chain]) -> tuple[Query, ...]:
     """All that has to be watched to route these chains."""
     namespaces = sorted({namespace for chain in chains for namespace in chain.namespaces})
@@ -75,17 +83,26 @@ def queries(chains: Sequence[Chain]) -> tuple[Query, ...]:
 class Follower:
     """Follows one query. Blocks; runs in a thread of its own."""
 
-    def __init__(self, source: Source, query: Query, deliver: Callable[[Change], None]) -> None:
+    def __init__(self, source: Source, query: Query, sink: Sink, stop: threading.Event) -> None:
         self._source = source
         self._query = query
-        self._deliver = deliver
+        self._sink = sink
+        self._stop = stop
         self._version = ""  # up to where everything was delivered; empty: list first
 
-    def run(self, stop: threading.Event) -> None:
-        """Delivers the query's list, then its changes, until `stop` is set."""
+    def run(self) -> None:
+        """Delivers the query's list, then its changes, until told to stop. What nobody expected is told to
+        the sink: a watch that ended unnoticed would leave the router with what was true once."""
+        try:
+            self._follow()
+        except Exception as error:
+            self._sink.failed(error)
+            raise
+
+    def _follow(self) -> None:
         log = _log.bind(kind=self._query.kind, namespace=self._query.namespace)
         pause = FIRST_PAUSE
-        while not stop.is_set():
+        while not self._stop.is_set():
             try:
                 self._advance()
                 pause = FIRST_PAUSE
@@ -94,7 +111,7 @@ class Follower:
                 self._version = ""
             except LanewayError as error:
                 log.warning("router.watch_failed", error=str(error), again_in=pause)
-                stop.wait(pause)
+                self._stop.wait(pause)
                 pause = min(2 * pause, LONGEST_PAUSE)
 
     def _advance(self) -> None:
@@ -108,12 +125,16 @@ class Follower:
                 self._deliver(Changed(query, {**obj, "kind": query.kind}, gone=what == "DELETED"))
             self._version = obj["metadata"]["resourceVersion"]
 
+    def _deliver(self, change: Change) -> None:
+        if not self._stop.is_set():
+            self._sink.deliver(change)
 
-def start(source: Source, wanted: Sequence[Query], deliver: Callable[[Change], None]) -> threading.Event:
+
+def start(source: Source, wanted: Sequence[Query], sink: Sink) -> threading.Event:
     """Follows every query in a daemon thread. Set the event to end them (each after its current answer)."""
     stop = threading.Event()
     for query in wanted:
-        follower = Follower(source, query, deliver)
+        follower = Follower(source, query, sink, stop)
         name = f"watch-{query.kind}-{query.namespace}"
-        threading.Thread(target=follower.run, args=(stop,), name=name, daemon=True).start()
+        threading.Thread(target=follower.run, name=name, daemon=True).start()
     return stop

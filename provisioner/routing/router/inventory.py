@@ -6,7 +6,7 @@ the same objects, which the compiler recognises. Not safe between threads: it li
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from provisioner.chain import Chain
@@ -50,7 +50,10 @@ class _Known:
 
 
 class Inventory:
-    def __init__(self, chains: Sequence[Chain]) -> None:
+    """`rejected` is told of each object that cannot be read, and why; what was known of it before stays."""
+
+    def __init__(self, chains: Sequence[Chain], rejected: Callable[[Json, Exception], None]) -> None:
+        self._rejected = rejected
         self._chains = {chain.name: chain for chain in chains}
         self._services: dict[Key, _Known] = {}
         self._lanes: dict[str, Json] = {}
@@ -68,9 +71,13 @@ class Inventory:
 
     def put(self, obj: Json) -> None:
         """Takes one object in, new or changed."""
-        {"Lane": self._put_lane, "Service": self._put_twin, "EndpointSlice": self._put_slice}[obj["kind"]](
-            obj
-        )
+        take = {"Lane": self._put_lane, "Service": self._put_twin, "EndpointSlice": self._put_slice}[
+            obj["kind"]
+        ]
+        try:
+            take(obj)
+        except (KeyError, TypeError, ValueError) as error:
+            self._rejected(obj, error)
 
     def remove(self, obj: Json) -> None:
         """An object is gone."""
@@ -110,8 +117,9 @@ class Inventory:
         chain, lane = obj["spec"]["chain"], obj["spec"]["lane"]
         if chain not in self._chains:
             return
+        mode = intent.routed_lanes([obj], chain).get(lane)
         self._lanes[obj["metadata"]["name"]] = obj
-        self._set_mode(chain, lane, intent.routed_lanes([obj], chain).get(lane))
+        self._set_mode(chain, lane, mode)
 
     def _forget_lane(self, name: str) -> None:
         if obj := self._lanes.pop(name, None):
@@ -133,6 +141,7 @@ class Inventory:
     def _put_twin(self, obj: Json) -> None:
         key = intent.service_name(obj)
         if self._serves(key):
+            intent.ports(obj)  # raises for a note that somebody broke, before anything is forgotten
             self._twins[(key[1], obj["metadata"]["name"])] = key
             self._known(key).set_twin(obj)
 

@@ -12,3 +12,6 @@ REJECTED = Counter(
     ["chain", "namespace", "type"],
 )
 CHANGES = Counter("laneway_router_changes", "Changes seen in the cluster", ["kind"])
+UNREADABLE = Counter(
+    "laneway_router_unreadable", "Objects that could not be read; the log names them", ["kind"]
+)

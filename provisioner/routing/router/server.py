@@ -6,6 +6,7 @@ import asyncio
 import signal
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import structlog
 import uvicorn
@@ -49,20 +50,29 @@ async def run(source: feed.Source, chains: Sequence[Chain], addresses: Addresses
 async def serve(
     source: feed.Source, chains: Sequence[Chain], state: RoutingState, address: str, stop: asyncio.Event
 ) -> None:
-    """Watches and answers Envoys until `stop` is set."""
+    """Watches and answers Envoys until `stop` is set; raises what ended a watch that should have gone on."""
     loop = asyncio.get_running_loop()
+    broken: asyncio.Future[None] = loop.create_future()
 
     def deliver(change: feed.Change) -> None:
         metrics.CHANGES.labels(change.query.kind).inc()
         loop.call_soon_threadsafe(state.apply, change)
 
+    def failed(error: Exception) -> None:
+        loop.call_soon_threadsafe(broken.set_exception, error)
+
     server, port = discovery.serve(state, address)
     await server.start()
     log.info("router.serving", port=port, chains=[chain.name for chain in chains])
-    watches = feed.start(source, feed.queries(chains), deliver)
+    watches = feed.start(source, feed.queries(chains), feed.Sink(deliver, failed))
+    stopping = asyncio.ensure_future(stop.wait())
+    ends: set[asyncio.Future[Any]] = {stopping, broken}
     try:
-        await stop.wait()
+        done, _ = await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+        if broken in done:
+            broken.result()
     finally:
+        stopping.cancel()
         watches.set()
         await server.stop(STOP_SECONDS)
 

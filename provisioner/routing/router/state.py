@@ -8,18 +8,24 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from typing import Any
+
+import structlog
 
 from provisioner.chain import Chain
 from provisioner.routing.envoy import Compiler, Node, Resources
+from provisioner.routing.router import metrics
 from provisioner.routing.router.feed import Change, Listed, queries
 from provisioner.routing.router.inventory import Inventory
+
+log = structlog.get_logger()
 
 
 class RoutingState:
     """Lives on one event loop; `apply` is called there."""
 
     def __init__(self, chains: Sequence[Chain]) -> None:
-        self._inventory = Inventory(chains)
+        self._inventory = Inventory(chains, _rejected)
         self._missing = set(queries(chains))
         self._compilers = {
             (chain.name, namespace): Compiler() for chain in chains for namespace in chain.namespaces
@@ -73,3 +79,15 @@ class RoutingState:
 
     def leave(self, event: asyncio.Event) -> None:
         self._waiting.discard(event)
+
+
+def _rejected(obj: dict[str, Any], error: Exception) -> None:
+    metadata = obj["metadata"]
+    metrics.UNREADABLE.labels(obj["kind"]).inc()
+    log.error(
+        "router.unreadable",
+        kind=obj["kind"],
+        namespace=metadata.get("namespace", ""),
+        name=metadata["name"],
+        error=repr(error),
+    )

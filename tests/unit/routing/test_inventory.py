@@ -5,6 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
+from provisioner import labels
 from provisioner.routing.intent import build_chain, read_slice
 from provisioner.routing.router.inventory import Inventory
 from tests.support.routing import chain, endpoint_slice, lane, twin
@@ -27,13 +28,17 @@ slices = st.builds(
 histories = st.lists(st.tuples(twins | lanes | slices, st.booleans()), max_size=30)
 
 
+def unexpected(obj, error):
+    raise AssertionError(f"{obj} was not read: {error!r}")
+
+
 def key(obj):
     return obj["kind"], obj["metadata"]["name"]
 
 
 @given(histories)
 def test_any_history_ends_in_what_the_objects_say(history):
-    inventory, objects = Inventory([CHAIN]), {}
+    inventory, objects = Inventory([CHAIN], unexpected), {}
     for obj, gone in history:
         if gone:
             objects.pop(key(obj), None)
@@ -47,7 +52,7 @@ def test_any_history_ends_in_what_the_objects_say(history):
 
 @given(histories, histories)
 def test_a_new_list_replaces_what_was_known(before, after):
-    inventory, objects = Inventory([CHAIN]), {key(obj): obj for obj, _ in after}
+    inventory, objects = Inventory([CHAIN], unexpected), {key(obj): obj for obj, _ in after}
     for obj, _ in before:
         inventory.put(obj)
     inventory.intent("shop")
@@ -66,7 +71,7 @@ def whole(objects):
 
 
 def test_what_a_change_does_not_touch_stays_the_same_object():
-    inventory = Inventory([CHAIN])
+    inventory = Inventory([CHAIN], unexpected)
     inventory.put(twin("payment"))
     for name in ("a", "b"):
         inventory.put(lane(name))
@@ -76,3 +81,18 @@ def test_what_a_change_does_not_touch_stays_the_same_object():
     after = inventory.intent("shop").services[0].ports[0].copies
     assert after[0] is before[0]
     assert after[1] != before[1]
+
+
+def test_an_object_that_somebody_broke_is_reported_and_what_was_known_stays():
+    rejected = []
+    inventory = Inventory([CHAIN], lambda obj, error: rejected.append((obj["kind"], type(error))))
+    inventory.put(twin("payment"))
+    inventory.put(lane("a"))
+    inventory.put(endpoint_slice("payment", ["192.0.2.1"], "a"))
+    before = inventory.intent("shop")
+    broken = twin("payment")
+    broken["metadata"]["annotations"] = {labels.LISTENERS: "{"}
+    inventory.put(broken)
+    inventory.put({**lane("a"), "spec": {"chain": "shop", "lane": "a", "mode": "unheard-of"}})
+    assert [kind for kind, _ in rejected] == ["Service", "Lane"]
+    assert inventory.intent("shop") == before

@@ -1,0 +1,82 @@
+"""Following a list and its changes: resumed where it ended, listed anew when it must be, never silent."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+
+from provisioner.errors import ClusterError, ConflictError
+from provisioner.routing.router.feed import Changed, Follower, Listed, Query, Sink
+
+QUERY = Query("Lane", "", "")
+
+
+def obj(version):
+    return {"kind": "Lane", "metadata": {"name": "shop.a", "resourceVersion": version}}
+
+
+class Script:
+    """A source that plays its answers: each is a list of watch events, or an error to raise."""
+
+    def __init__(self, stop, *answers):
+        self._stop, self._answers = stop, list(answers)
+        self.asked = []
+
+    def snapshot(self, kind, namespace="", labels=""):
+        self.asked.append("list")
+        return [obj("5")], "7"
+
+    def watch(self, kind, namespace="", labels="", since=""):
+        self.asked.append(f"watch {since}")
+        if not self._answers:
+            self._stop.set()
+            return
+        answer = self._answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        yield from answer
+
+
+def play(*answers):
+    """What was asked of the source, and what was delivered."""
+    stop, delivered = threading.Event(), []
+    source = Script(stop, *answers)
+    Follower(source, QUERY, Sink(delivered.append, delivered.append), stop).run()
+    return source.asked, delivered
+
+
+def test_a_watch_goes_on_from_the_last_version():
+    asked, delivered = play([("ADDED", obj("8")), ("DELETED", obj("9"))], [])
+    assert asked == ["list", "watch 7", "watch 9", "watch 9"]
+    assert delivered == [
+        Listed(QUERY, [obj("5")]),
+        Changed(QUERY, obj("8"), False),
+        Changed(QUERY, obj("9"), True),
+    ]
+
+
+def test_a_bookmark_moves_the_version_and_delivers_nothing():
+    asked, delivered = play([("BOOKMARK", obj("12"))])
+    assert asked[-1] == "watch 12"
+    assert len(delivered) == 1
+
+
+def test_a_version_that_is_too_old_leads_to_a_new_list():
+    asked, delivered = play(ConflictError("too old", reason="Expired"))
+    assert asked == ["list", "watch 7", "list", "watch 7"]
+    assert len(delivered) == 2
+
+
+def test_an_outage_takes_nothing_away_and_needs_no_new_list():
+    asked, delivered = play(ClusterError("no answer"), [])
+    assert asked == ["list", "watch 7", "watch 7", "watch 7"]
+    assert len(delivered) == 1
+
+
+def test_an_error_that_nobody_expected_is_told():
+    stop, told = threading.Event(), []
+    source = Script(stop, ZeroDivisionError("a defect"))
+    with pytest.raises(ZeroDivisionError):
+        Follower(source, QUERY, Sink(lambda change: None, told.append), stop).run()
+    assert [type(error) for error in told] == [ZeroDivisionError]
