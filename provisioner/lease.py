@@ -68,12 +68,18 @@ class Held:
 @contextmanager
 def hold(cluster: Cluster, place: Place, now: Callable[[], datetime]) -> Iterator[Held]:
     """Holds the Lease for the time of the block. Raises HeldError, which says by whom and since when."""
-    held = Held(cluster, place, now, _identity())
-    held.found = _take(held)
+    held = take(cluster, place, now)
     try:
         yield held
     finally:
         held.release()
+
+
+def take(cluster: Cluster, place: Place, now: Callable[[], datetime]) -> Held:
+    """As `hold`, for a holder that gives it back itself."""
+    held = Held(cluster, place, now, _identity())
+    held.found = _take(held)
+    return held
 
 
 def _take(held: Held) -> Json:

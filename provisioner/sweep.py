@@ -11,7 +11,7 @@ One sweep runs at a time (a Lease); two would do no harm.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -20,7 +20,7 @@ import structlog
 
 from provisioner import announce, labels, lanes, lease, retention, survey
 from provisioner.chain import Chain
-from provisioner.errors import ConflictError
+from provisioner.errors import ConflictError, LanewayError
 from provisioner.lane import Lane
 from provisioner.lease import Held, Place
 from provisioner.plan import Removal
@@ -74,7 +74,7 @@ def sweep(chains: Iterable[Chain], world: World, *, dry_run: bool, confirm: bool
         found = survey.take(known.values(), world, confirm=confirm, alive=held.renew)
         _Sweeper(known, world, held, enqueue).carry_out(found)
         report = _report(found, dry_run=False)
-        announce.tell(world.cluster, held.found, *_summary(report), world.now())
+        _tell(world, held.found, *_summary(report))
     log.info("sweep.done", lanes=report.lanes, brake=report.brake, **_counted(report))
     return report
 
@@ -104,11 +104,10 @@ class _Sweeper:
 
     def _drop(self, stale: Stale) -> None:
         """Takes out the members that ended; those that came or changed since they were judged stay."""
-        if stale.endings:
-            written = lanes.on_conflict(lambda: self._without(stale))
-            if written is not None:
-                self._tell(written, stale.endings)
+        written = lanes.on_conflict(lambda: self._without(stale)) if stale.endings else None
         self._enqueue(stale.lane.chain, stale.lane.name)
+        if written is not None:
+            self._tell(written, stale.endings)
 
     def _without(self, stale: Stale) -> Lane | None:
         lane = lanes.read(self._world.cluster, stale.lane.chain, stale.lane.name)
@@ -117,12 +116,12 @@ class _Sweeper:
         left = retention.without(lane, stale.endings)
         return None if left.members == lane.members else lanes.write(self._world.cluster, left)
 
-    def _tell(self, lane: Lane, endings: Iterable[Ended]) -> None:
-        told = tuple(endings)
-        message = "; ".join(f"{one.member.key} left: {one.message}" for one in told)
+    def _tell(self, lane: Lane, endings: Sequence[Ended]) -> None:
+        reason = endings[-1].why.value
+        message = "; ".join(f"{one.member.key} left: {one.message}" for one in endings)
         about = {**lane.to_object(), "metadata": {"name": lane.object_name, "uid": lane.uid}}
-        announce.tell(self._world.cluster, about, told[-1].why.value, message, self._world.now())
-        log.info("sweep.dropped", lane=lane.object_name, reason=told[-1].why.value, message=message)
+        _tell(self._world, about, reason, message)
+        log.info("sweep.dropped", lane=lane.object_name, reason=reason, message=message)
 
     def _label(self, lane: Lane) -> None:
         metadata = {"labels": labels.of_lane(lane.chain, lane.name), "uid": lane.uid}
@@ -145,6 +144,14 @@ class _Sweeper:
         before = self._world.now() - timedelta(days=self._world.settings.tombstone_days)
         for name in old:
             self._world.ledger(self._chains[name]).prune(before)
+
+
+def _tell(world: World, about: Json, reason: str, message: str) -> None:
+    """An Event that cannot be written fails no sweep: what it tells is done, and in the report."""
+    try:
+        announce.tell(world.cluster, about, reason, message, world.now())
+    except LanewayError as error:
+        log.warning("event.unwritten", event_reason=reason, message=message, error=str(error))
 
 
 def _of(stale: Stale, chain: Chain) -> tuple[Ended, ...]:
