@@ -199,6 +199,8 @@ def _pushed(lane: Lane | None, event: ForgeEvent) -> Decision:
     members = _of_branch(lane, event)
     if lane is None or not members:
         return Decision(Reason.NOTHING_OPEN, f"no pull request of {event.ref} is open; a push opens none")
+    if not event.sha:  # some forges do not say where a new branch is
+        return Decision(Reason.STALE, f"{event.ref} was pushed to; git knows where it is")
     moved = [one for one in members if one.sha != event.sha and one.observed_at < event.updated_at]
     if not moved:
         return Decision(Reason.STALE, f"{event.ref} is known to be at {members[0].sha[:12]}")

@@ -145,6 +145,12 @@ def test_a_push_moves_the_sha_and_not_the_time_that_a_close_is_judged_by(story: 
     assert story.tell(closed(2)).reason is Reason.CLOSED
 
 
+def test_a_push_that_does_not_say_where_the_branch_is_changes_nothing(story: Story) -> None:
+    assert story.tell(opened(1), pushed(2, sha="")).reason is Reason.STALE
+    assert story.lane is not None
+    assert story.lane.members[0].sha == opened(1).sha
+
+
 def test_a_late_push_moves_nothing(story: Story) -> None:
     made = story.tell(opened(5), pushed(4, sha="b" * 40))
     assert made.reason is Reason.STALE
