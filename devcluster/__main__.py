@@ -62,10 +62,12 @@ def _settings() -> Settings:
 async def serve(settings: Settings) -> None:
     """Serve until SIGTERM or SIGINT."""
     network, claim = addresses.claim(str(settings.state))
+    gc.disable()  # loading makes no garbage, and collecting while it goes on doubles its time
     store = Store(settings.state / "store.sqlite")
     try:
         api = Api(store, service_network=network)
         gc.freeze()  # what was loaded stays: collections need not walk it
+        gc.enable()
         gc.set_threshold(GC_THRESHOLD, 20, 100)
         listener = _listen(settings)
         server = Server(
