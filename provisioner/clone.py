@@ -20,6 +20,9 @@ What changes in a copy; everything else stays as it is:
                     zero; Parallel, since one pod has no order, and OrderedReady never replaces a pod that
                     does not get ready
 
+A copy that does not follow its baseline (`lifecycle.follow: false`) notes on itself the baseline that it was
+derived from, and is derived from that again: so a push and a change by hand are seen to as ever.
+
 The copy's Service is headless: the ports are those of the baseline's, the pods the copy's alone.
 
 Input is raw JSON as the cluster gave it and is not changed; typed models would drop what they do not know.
@@ -64,6 +67,7 @@ class Order:
     lane: Lane  # with its uid: the copy is owned by it
     service: Service
     image: str
+    follows: bool = True  # the baseline's changes
 
     @property
     def labels(self) -> dict[str, str]:
@@ -104,6 +108,16 @@ def make(order: Order, baseline: Baseline) -> tuple[Json, ...]:
     """
     service = () if baseline.service is None else (_sealed(_service(order, baseline.service)),)
     return (*service, _sealed(_workload(order, baseline), _revision(baseline.workload)))
+
+
+def derived_from(thing: Json) -> Json | None:
+    """The baseline workload that a copy notes, or None where it notes none. ValueError where somebody has
+    changed the note."""
+    text = (thing["metadata"].get("annotations") or {}).get(labels.DERIVED_FROM)
+    found = None if text is None else json.loads(text)
+    if found is not None and not (isinstance(found, dict) and {"kind", "metadata", "spec"} <= found.keys()):
+        raise ValueError("no workload")
+    return found
 
 
 def spec_hash(thing: Json) -> str:
@@ -151,12 +165,27 @@ def _workload(order: Order, baseline: Baseline) -> Json:
     metadata = live["metadata"]
     own = {key: value for key, value in (metadata.get("labels") or {}).items() if key != _TRACKING_LABEL}
     object_labels = selection.relabel(_unmarked(own), order.labels, baseline.selectors, order.lane.name)
+    made = _metadata(order, order.workload_name, object_labels, metadata.get("annotations") or {})
+    if not order.follows:
+        made["annotations"][labels.DERIVED_FROM] = _note(live)
     return {
         "apiVersion": live["apiVersion"],
         "kind": live["kind"],
-        "metadata": _metadata(order, order.workload_name, object_labels, metadata.get("annotations") or {}),
+        "metadata": made,
         "spec": _spec(order, baseline, pod_labels),
     }
+
+
+def _note(workload: Json) -> str:
+    """As much of a baseline workload as a copy is derived from."""
+    metadata = {
+        key: workload["metadata"][key]
+        for key in ("name", "namespace", "generation", "labels")
+        if key in workload["metadata"]
+    }
+    metadata["annotations"] = _unmarked(workload["metadata"].get("annotations") or {})
+    bare = {**{key: workload[key] for key in ("apiVersion", "kind", "spec")}, "metadata": metadata}
+    return json.dumps(bare, sort_keys=True, separators=(",", ":"))
 
 
 def _pod_labels(order: Order, baseline: Baseline) -> dict[str, str]:

@@ -20,6 +20,9 @@ SPEC_HASH = (
 BASELINE_REVISION = (
     f"{GROUP}/baseline-revision"  # annotation: the baseline's generation that a clone was derived from
 )
+DERIVED_FROM = (
+    f"{GROUP}/derived-from"  # annotation: the baseline workload of a copy that does not follow it, JSON
+)
 ORIGINAL = f"{GROUP}/original"  # annotation: an attached Service as it was, canonical JSON
 LISTENERS = (
     f"{GROUP}/listeners"  # annotation: an attached Service's listener ports, JSON {"PORT": LISTENER_PORT}

@@ -102,6 +102,7 @@ class Lane:
     resource_version: str = ""
     generation: int = 0
     created: datetime | None = None
+    labelled: bool = True  # it bears the labels by which it is found
     status: Json = field(default_factory=dict)
 
     @property
@@ -169,8 +170,14 @@ class Lane:
             resource_version=metadata["resourceVersion"],
             generation=metadata.get("generation", 0),
             created=moment(metadata["creationTimestamp"]),
+            labelled=_is_labelled(spec, metadata),
             status=data.get("status") or {},
         )
+
+
+def _is_labelled(spec: Json, metadata: Json) -> bool:
+    wanted = labels.of_lane(spec["chain"], spec["lane"])
+    return wanted.items() <= (metadata.get("labels") or {}).items()
 
 
 def object_name(chain: str, lane: str) -> str:

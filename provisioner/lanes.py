@@ -41,6 +41,13 @@ def write(cluster: Cluster, lane: Lane) -> Lane:
     return Lane.from_object(cluster.merge("Lane", lane.object_name, patch))
 
 
+def label(cluster: Cluster, lane: Lane) -> Lane:
+    """Puts the labels back by which a Lane is found."""
+    metadata = {"resourceVersion": lane.resource_version, "labels": labels.of_lane(lane.chain, lane.name)}
+    log.warning("lane.labelled", lane=lane.object_name)
+    return Lane.from_object(cluster.merge("Lane", lane.object_name, {"metadata": metadata}))
+
+
 def write_status(cluster: Cluster, lane: Lane, wanted: Json) -> None:
     """Writes the status where it differs. ConflictError when the Lane was written meanwhile."""
     if wanted == lane.status:

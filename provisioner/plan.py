@@ -18,7 +18,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from provisioner import clone, live, refusals, selection
+from provisioner import clone, labels, live, refusals, selection
 from provisioner.chain import Chain, Service
 from provisioner.changes import Verdict
 from provisioner.errors import ForeignObjectError, LanewayError
@@ -89,7 +89,8 @@ class Plan:
 def make(chain: Chain, lane: Lane, wanted: Sequence[Wanted], snapshot: Snapshot) -> Plan:
     """The plan for one lane; `lane` has its uid. Raises nothing for a service that cannot be cloned: see
     `Plan.problems`."""
-    copies, problems = _copies(lane, wanted, snapshot)
+    orders = [clone.Order(lane, one.service, one.image, chain.lifecycle.follow) for one in wanted]
+    copies, problems = _copies(orders, snapshot)
     kept = [one for one in snapshot.owned if live.service_of(one) in problems]
     owned = {identity(one): one for one in snapshot.owned}
     wanted_ids = {identity(one) for one in (*copies, *kept)}
@@ -108,20 +109,17 @@ def identity(thing: Json) -> Identity:
     return thing["kind"], thing["metadata"].get("namespace", ""), thing["metadata"]["name"]
 
 
-def _copies(
-    lane: Lane, wanted: Iterable[Wanted], snapshot: Snapshot
-) -> tuple[list[Json], dict[str, LanewayError]]:
+def _copies(orders: Iterable[clone.Order], snapshot: Snapshot) -> tuple[list[Json], dict[str, LanewayError]]:
     """The objects of every copy, in the order of application, and why some services have none."""
     found: list[Json] = []
     problems: dict[str, LanewayError] = {}
     claimed: dict[Identity, str] = {}
-    for one in wanted:
-        order = clone.Order(lane, one.service, one.image)
+    for order in orders:
         try:
-            _claim(one.service, claimed)
+            _claim(order.service, claimed)
             found += _copy(order, snapshot)
         except LanewayError as problem:
-            problems[one.service.name] = problem
+            problems[order.service.name] = problem
     return _ordered(found), problems
 
 
@@ -139,7 +137,7 @@ def _copy(order: clone.Order, snapshot: Snapshot) -> tuple[Json, ...]:
     """The objects of one copy. Raises RefusedError or ForeignObjectError."""
     service = order.service
     refusals.image(service, order.image)
-    workload = refusals.workload(service, snapshot.workloads)
+    workload = _noted(order, snapshot) or refusals.workload(service, snapshot.workloads)
     pod = workload["spec"]["template"]["spec"]
     refusals.host_network(service, pod)
     refusals.claims(service, pod, snapshot.claims)
@@ -153,6 +151,23 @@ def _copy(order: clone.Order, snapshot: Snapshot) -> tuple[Json, ...]:
     made = clone.make(order, baseline)
     _refuse_foreign(made, order.lane, snapshot)
     return made
+
+
+def _noted(order: clone.Order, snapshot: Snapshot) -> Json | None:
+    """The baseline that a copy which does not follow was derived from."""
+    for one in () if order.follows else snapshot.owned:
+        if live.service_of(one) != order.service.name or live.is_left_over(one, order.lane.uid):
+            continue
+        try:
+            if (found := clone.derived_from(one)) is not None:
+                return found
+        except ValueError:
+            refusals.refuse(
+                order.service,
+                f"the annotation {labels.DERIVED_FROM} of its copy is not as Laneway wrote it; "
+                "remove the copy, and it is derived from the baseline of now",
+            )
+    return None
 
 
 def _within(namespace: str, snapshot: Snapshot) -> Snapshot:

@@ -55,6 +55,7 @@ def _converge(chain: Chain, name: str, world: World, written: Lane | None) -> Ou
     lane = written or lanes.read(world.cluster, chain.name, name)
     if lane is None:
         return Outcome(object_name(chain.name, name), "")
+    lane = lane if lane.labelled else lanes.label(world.cluster, lane)
     lane = _without_closed(lane, chain, world)
     if not lane.members:
         return _close(lane, world)

@@ -53,7 +53,7 @@ def leader(settings: Settings, cluster: Cluster) -> Callable[[], Leader]:
     book = ChainBook(settings.chains, chains.load)
     jobs = Queue(queue.connect(settings.redis_url), lease=settings.lock_seconds)
     cron = Cron(settings.sweep_schedule, "LANEWAY_SWEEP_SCHEDULE")
-    return lambda: Leader(cluster, book, jobs, cron)
+    return lambda: Leader(cluster, book, jobs, cron, settings.max_lanes_total)
 
 
 def _worlds(settings: Settings, cluster: Cluster) -> Callable[[Fence], World]:

@@ -16,7 +16,7 @@ from typing import Any
 
 import structlog
 
-from provisioner import labels
+from provisioner import admission, labels
 from provisioner.chain import Chain
 from provisioner.cluster import Cluster
 from provisioner.errors import LanewayError, QueueError
@@ -24,8 +24,9 @@ from workers import metrics, queue
 from workers.chainbook import ChainBook
 from workers.debounce import Debounce
 from workers.election import RENEW_SECONDS, Election
+from workers.fleet import Fleet
 from workers.queue import Queue
-from workers.relevance import WORKLOADS, AllLanes, OneLane, concerned, settled
+from workers.relevance import WORKLOADS, AllLanes, Concern, OneLane, concerned, settled
 from workers.schedule import Cron
 from workers.watches import Target, Watch
 
@@ -52,17 +53,21 @@ def targets(chains: Mapping[str, Chain]) -> frozenset[Target]:
 class Leader:
     """What the leader does, from its election to its end. `changed` may be called from any thread."""
 
-    def __init__(self, cluster: Cluster, book: ChainBook, jobs: Queue, cron: Cron) -> None:
+    def __init__(
+        self, cluster: Cluster, book: ChainBook, jobs: Queue, cron: Cron, total: int | None = None
+    ) -> None:
         self._cluster, self._book, self._jobs, self._cron = cluster, book, jobs, cron
+        self._total = total  # lanes of all chains, at most
         self._lock = threading.Lock()
         self._changed: Debounce[OneLane] = Debounce()
-        self._lanes: set[OneLane] = set()
+        self._fleet = Fleet()
         self._watches: dict[Target, Watch] = {}
         self._swept: datetime | None = None
 
     def look(self, now: datetime) -> None:
         """Keeps the schedule, and the watches in step with the chain files. Raises QueueError."""
         self._watch(targets(self._book.chains()))
+        self._look_at_fleet()
         emptied = self._jobs.founded()
         if emptied or self._swept is None or self._cron.due(self._swept, now):
             self._jobs.put(queue.sweep())
@@ -85,22 +90,39 @@ class Leader:
             self._lane_changed(obj, gone)
             return
         for concern in concerned(obj, self._book.chains().values()):
-            self._note(*([concern] if isinstance(concern, OneLane) else self._of_chain(concern)))
+            self._note(*self._concerned(concern, obj))
 
     def stop(self) -> None:
         for watch in self._watches.values():
             watch.stop()
+        metrics.show_lanes({})
 
     def _lane_changed(self, obj: Json, gone: bool) -> None:
-        lane = OneLane(obj["spec"]["chain"], obj["spec"]["lane"])
         with self._lock:
-            (self._lanes.discard if gone else self._lanes.add)(lane)
-        if not gone and not settled(obj):
-            self._note(lane)
+            if gone:
+                self._fleet.forget(obj)
+                return
+            behind = self._fleet.note(obj)
+        if behind or not settled(obj):
+            self._note(OneLane(obj["spec"]["chain"], obj["spec"]["lane"]))
 
-    def _of_chain(self, concern: AllLanes) -> list[OneLane]:
+    def _concerned(self, concern: Concern, obj: Json) -> list[OneLane]:
+        if isinstance(concern, OneLane):
+            return [concern]
         with self._lock:
-            return sorted((lane for lane in self._lanes if lane.chain == concern.chain), key=str)
+            if isinstance(concern, AllLanes):
+                return self._fleet.of_chain(concern.chain)
+            revision = str(obj["metadata"].get("generation", ""))
+            self._fleet.note_baseline(concern.chain, concern.services, revision)
+            return self._fleet.holders(concern.chain, concern.services)
+
+    def _look_at_fleet(self) -> None:
+        """Has those lanes looked at for which there is room now, and counts the lanes."""
+        rules = {name: admission.rules(chain) for name, chain in self._book.chains().items()}
+        with self._lock:
+            turns = self._fleet.turns(rules, self._total)
+            metrics.show_lanes(self._fleet.phases())
+        self._note(*turns)
 
     def _note(self, *lanes: OneLane) -> None:
         known = self._book.chains()

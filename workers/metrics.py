@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from prometheus_client import Counter, Gauge, Histogram
 
 JOB_SECONDS = Histogram(
@@ -23,5 +25,15 @@ LOCK_BUSY = Counter(
 )
 RUNNING = Gauge("laneway_jobs_running", "Jobs that this worker is running")
 WAITING = Gauge("laneway_jobs_waiting", "Jobs in the queue")
+LANES = Gauge(
+    "laneway_lanes", "Lanes by chain and phase; only the beat that leads counts", ["chain", "phase"]
+)
 LEADER = Gauge("laneway_beat_leader", "1 while this beat leads")
 WATCH_RESTARTS = Counter("laneway_beat_watch_restarts", "Watches begun anew after an error", ["kind"])
+
+
+def show_lanes(counts: Mapping[tuple[str, str], int]) -> None:
+    """Sets the number of lanes of each (chain, phase). What is not named any more goes."""
+    LANES.clear()
+    for (chain, phase), count in counts.items():
+        LANES.labels(chain, phase).set(count)

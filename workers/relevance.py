@@ -29,12 +29,20 @@ class OneLane:
 
 @dataclass(frozen=True)
 class AllLanes:
-    """A change of a chain's baseline: each of its lanes follows."""
+    """A change of what may concern any copy of a chain: a Service may select its pods."""
 
     chain: str
 
 
-Concern = OneLane | AllLanes
+@dataclass(frozen=True)
+class Holders:
+    """A change of a baseline workload: the lanes that have a copy of it follow."""
+
+    chain: str
+    services: frozenset[str]
+
+
+Concern = OneLane | AllLanes | Holders
 
 
 def concerned(obj: Json, chains: Iterable[Chain]) -> tuple[Concern, ...]:
@@ -43,15 +51,21 @@ def concerned(obj: Json, chains: Iterable[Chain]) -> tuple[Concern, ...]:
     marks = metadata.get("labels") or {}
     if labels.LANE in marks:
         return (OneLane(marks.get(labels.CHAIN, ""), marks[labels.LANE]),)
-    namespace, name = metadata.get("namespace", ""), metadata["name"]
-    return tuple(AllLanes(chain.name) for chain in chains if _uses(chain, obj["kind"], namespace, name))
+    namespace = metadata.get("namespace", "")
+    if obj["kind"] == "Service":
+        return tuple(AllLanes(chain.name) for chain in chains if namespace in chain.namespaces)
+    found = ((chain, _run_by(chain, obj["kind"], namespace, metadata["name"])) for chain in chains)
+    return tuple(Holders(chain.name, services) for chain, services in found if services)
 
 
 def settled(lane: Json) -> bool:
-    """Whether a Lane's status is about its spec of now: a convergence has seen it, and is what wrote it."""
-    metadata = lane["metadata"]
+    """Whether a Lane's status is about its spec of now: a convergence has seen it, and is what wrote it.
+    One without its labels is not: somebody took them off, and a convergence puts them back."""
+    metadata, spec = lane["metadata"], lane["spec"]
     seen = (lane.get("status") or {}).get("observedGeneration")
-    return seen is not None and seen == metadata.get("generation") and "deletionTimestamp" not in metadata
+    labelled = labels.of_lane(spec["chain"], spec["lane"]).items() <= (metadata.get("labels") or {}).items()
+    known = seen is not None and seen == metadata.get("generation")
+    return known and labelled and "deletionTimestamp" not in metadata
 
 
 def fingerprint(obj: Json) -> str:
@@ -65,7 +79,7 @@ def fingerprint(obj: Json) -> str:
     ]
     match obj["kind"]:
         case "Lane":
-            seen = [*seen, settled(obj)]
+            seen = [*seen, settled(obj), _told(status)]
         case "Service":
             seen = [*seen, obj.get("spec")]
         case "Pod":
@@ -75,13 +89,29 @@ def fingerprint(obj: Json) -> str:
     return json.dumps(seen, sort_keys=True)
 
 
-def _uses(chain: Chain, kind: str, namespace: str, name: str) -> bool:
-    if kind == "Service":
-        return namespace in chain.namespaces
-    return any(
-        (service.workload.kind, service.namespace, service.workload.name) == (kind, namespace, name)
+def _run_by(chain: Chain, kind: str, namespace: str, name: str) -> frozenset[str]:
+    """The services of the chain that a workload runs."""
+    return frozenset(
+        service.name
         for service in chain.services
+        if (service.workload.kind, service.namespace, service.workload.name) == (kind, namespace, name)
     )
+
+
+def _told(status: Mapping[str, Any]) -> list[Any]:
+    """What of a lane's status the other lanes, or its own copies, may wait for."""
+    services = [
+        [one["name"], (one.get("baseline") or {}).get("revision")]
+        for one in status.get("services") or ()
+        if one.get("inLane")
+    ]
+    return [status.get("phase"), "admittedAt" in status, services, _messages(status, "Ready")]
+
+
+def _messages(status: Mapping[str, Any], kind: str) -> list[str]:
+    conditions = status.get("conditions") or ()
+    pending = status.get("phase") == "Pending"
+    return [one.get("message", "") for one in conditions if pending and one["type"] == kind]
 
 
 def _workload(status: Mapping[str, Any]) -> list[Any]:

@@ -9,7 +9,7 @@ import pytest
 from provisioner import labels
 from provisioner.chain import Chain, Service, WorkloadRef
 from tests.support.deliveries import changed
-from workers.relevance import AllLanes, OneLane, concerned, fingerprint, settled
+from workers.relevance import AllLanes, Holders, OneLane, concerned, fingerprint, settled
 
 PAYMENT = Service(
     "payment", WorkloadRef("Deployment", "pay"), "image:{sha}", "shop", ("services/payment/**",)
@@ -38,8 +38,8 @@ def test_what_a_lane_owns_concerns_that_lane() -> None:
     assert concerned(deployment("pay-euro", "euro"), [SHOP]) == (OneLane("shop", "euro"),)
 
 
-def test_a_baseline_workload_concerns_all_lanes_of_its_chain() -> None:
-    assert concerned(deployment(), [BAKERY, SHOP]) == (AllLanes("shop"),)
+def test_a_baseline_workload_concerns_the_lanes_that_have_a_copy_of_it() -> None:
+    assert concerned(deployment(), [BAKERY, SHOP]) == (Holders("shop", frozenset({"payment"})),)
 
 
 def test_a_workload_of_no_chain_concerns_nobody() -> None:
@@ -102,12 +102,36 @@ def test_a_pod_s_reason_for_waiting_matters_and_its_heartbeat_does_not() -> None
 
 def lane(generation: int, observed: int | None) -> dict[str, Any]:
     status = {} if observed is None else {"observedGeneration": observed}
-    return {"kind": "Lane", "metadata": {"name": "shop.euro", "generation": generation}, "status": status}
+    metadata = {"name": "shop.euro", "generation": generation, "labels": labels.of_lane("shop", "euro")}
+    return {"kind": "Lane", "metadata": metadata, "spec": {"chain": "shop", "lane": "euro"}, "status": status}
 
 
 @pytest.mark.parametrize(("observed", "expected"), [(2, True), (1, False), (None, False)])
 def test_a_lane_is_settled_when_its_status_is_about_its_spec(observed: int | None, expected: bool) -> None:
     assert settled(lane(2, observed)) is expected
+
+
+def test_a_lane_without_its_labels_is_not_settled() -> None:
+    assert not settled(changed(lane(2, 2), metadata__labels={}))
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"phase": "Ready"},
+        {"admittedAt": "2026-01-02T03:04:05Z"},
+        {"services": [{"name": "payment", "inLane": True}]},
+    ],
+)
+def test_what_other_lanes_may_wait_for_matters(more: dict[str, Any]) -> None:
+    before = lane(2, 2)
+    assert fingerprint(changed(before, status={**before["status"], **more})) != fingerprint(before)
+
+
+def test_a_longer_timeline_does_not_matter() -> None:
+    before = lane(2, 2)
+    more = {**before["status"], "timeline": [{"event": "Opened"}]}
+    assert fingerprint(changed(before, status=more)) == fingerprint(before)
 
 
 def test_a_lane_that_is_being_deleted_is_not_settled() -> None:

@@ -1,0 +1,126 @@
+"""What beat knows of the lanes: which there are, what each holds, and who waits for room. Pure, not shared.
+
+It is told of Lanes as they are watched, so it may be a moment behind; whatever it says is a reason to look at
+a lane, never a decision about it.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from provisioner import admission, lane
+from provisioner.admission import Holding, Rules
+from provisioner.lane import Phase
+from workers.relevance import OneLane
+
+Json = dict[str, Any]
+
+TOLD_PLACES = 10  # how many of those that wait have their place in the queue kept current
+
+
+@dataclass(frozen=True)
+class Known:
+    """A lane as its object said last. `derived` is the baseline's revision of each service that is in the
+    lane, empty where it has no copy yet; None: not known. `waits` is what the lane says that it waits for."""
+
+    phase: str = ""
+    holding: Holding | None = None
+    derived: Mapping[str, str] | None = None
+    waits: str = ""
+
+
+@dataclass
+class Fleet:
+    """The lanes of all chains."""
+
+    _lanes: dict[OneLane, Known] = field(default_factory=dict)
+    _baselines: dict[tuple[str, str], str] = field(default_factory=dict)  # chain, service: revision
+    _told: dict[OneLane, str] = field(default_factory=dict)
+    _stale: bool = False
+    _rules: Mapping[str, Rules] = field(default_factory=dict)
+
+    def note(self, obj: Json) -> bool:
+        """A Lane came or changed. Whether it has a copy that is new to this fleet, and derived from another
+        revision of the baseline than the one noted: its run had read the baseline before that changed."""
+        which, now = _of(obj), _known(obj)
+        before = self._lanes.get(which, Known()).derived or {}
+        self._lanes[which] = now
+        self._stale = True
+        return any(
+            name not in before and revision and revision != self._baselines.get((which.chain, name), revision)
+            for name, revision in (now.derived or {}).items()
+        )
+
+    def forget(self, obj: Json) -> None:
+        """A Lane is gone."""
+        self._lanes.pop(_of(obj), None)
+        self._told.pop(_of(obj), None)
+        self._stale = True
+
+    def note_baseline(self, chain: str, services: Collection[str], revision: str) -> None:
+        """The workload of these services has that revision."""
+        self._baselines.update({(chain, name): revision for name in services})
+
+    def of_chain(self, chain: str) -> list[OneLane]:
+        """All lanes of a chain."""
+        return sorted((one for one in self._lanes if one.chain == chain), key=str)
+
+    def holders(self, chain: str, services: Collection[str]) -> list[OneLane]:
+        """The lanes of a chain that have one of these services, or of which that is not known."""
+        return [
+            one
+            for one in self.of_chain(chain)
+            if (derived := self._lanes[one].derived) is None or not derived.keys().isdisjoint(services)
+        ]
+
+    def phases(self) -> Counter[tuple[str, str]]:
+        """How many lanes of each chain are in each phase."""
+        return Counter((one.chain, known.phase or Phase.PENDING) for one, known in self._lanes.items())
+
+    def turns(self, rules: Mapping[str, Rules], total: int | None) -> list[OneLane]:
+        """The waiting lanes that have to be looked at: for which there is room now, or of which the place in
+        the queue, near its head, is another. Each is named once."""
+        if not self._stale and rules == self._rules:
+            return []
+        self._stale, self._rules = False, rules
+        holdings = [known.holding for known in self._lanes.values() if known.holding]
+        turned_away = admission.waiting(holdings, rules, total)
+        return [
+            one for one in self._waiting(rules) if self._is_news(one, turned_away.get((one.chain, one.lane)))
+        ]
+
+    def _waiting(self, rules: Mapping[str, Rules]) -> list[OneLane]:
+        return [
+            one
+            for one, known in self._lanes.items()
+            if one.chain in rules and known.phase == Phase.PENDING and known.holding is not None
+        ]
+
+    def _is_news(self, one: OneLane, wait: admission.Wait | None) -> bool:
+        if wait is not None and wait.place > TOLD_PLACES:
+            return False
+        now = str(wait or "")
+        known, self._told[one] = self._told.get(one), now
+        return now not in (known, self._lanes[one].waits)
+
+
+def _of(obj: Json) -> OneLane:
+    return OneLane(obj["spec"]["chain"], obj["spec"]["lane"])
+
+
+def _known(obj: Json) -> Known:
+    found = lane.Lane.from_object(obj)
+    services = found.status.get("services")
+    derived = (
+        None
+        if services is None
+        else {
+            one["name"]: (one.get("baseline") or {}).get("revision", "") for one in services if one["inLane"]
+        }
+    )
+    conditions = found.status.get("conditions") or ()
+    waits = next((one.get("message", "") for one in conditions if one["type"] == "Ready"), "")
+    return Known(found.phase, admission.holding(found), derived, waits)
