@@ -7,6 +7,7 @@ Envoy too, that answers by itself. Figures that are compared come from interleav
 from __future__ import annotations
 
 import json
+import logging
 import statistics
 import subprocess
 import tempfile
@@ -20,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+import structlog
 
 from bench.envoy_load import Load, Measured, Target, first_answer, measure
 from provisioner.routing.envoy.node import FIRST_LISTENER
@@ -62,7 +64,8 @@ class Application:
 
 
 def run() -> list[Row]:
-    """The figures, in about a minute."""
+    """The figures, in about a minute and a half."""
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
     with ExitStack() as stack:
         pool = stack.enter_context(ProcessPoolExecutor(2, mp_context=get_context("spawn")))
         application = stack.enter_context(answering())

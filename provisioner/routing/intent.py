@@ -139,7 +139,9 @@ def read_slice(obj: Json) -> Slice | None:
         lane=marks.get(labels.LANE, ""),
         ready=_addresses(one for one in endpoints if _condition(one, "ready")),
         leaving=_addresses(one for one in endpoints if _leaving(one)),
-        ports=tuple((one.get("name") or "", int(one["port"])) for one in obj.get("ports") or ()),
+        ports=tuple(
+            (one.get("name") or "", int(one["port"])) for one in obj.get("ports") or () if one.get("port")
+        ),
     )
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import collections
 import sys
 import threading
+from contextlib import contextmanager
+from itertools import islice
 
 import pytest
 
@@ -74,7 +76,7 @@ def running(tmp_path_factory):
         found.cluster.create(workload("payment", {"app": "payment"}, "baseline"))
         found.cluster.create(service("payment", {"app": "payment"}))
         wait_until(lambda: answers(found.cluster) == "baseline", 20, "the baseline's first answer")
-        router = Router(found.cluster, chain())
+        router = Router(found.cluster, chain(["payment", "orders"]))
         yield found.cluster, work(found.cluster, router.port)
         router.stop()
 
@@ -83,9 +85,9 @@ def work(cluster, port, **options):
     return Work(cluster, RouterSettings("host", 1, f"127.0.0.1:{port}"), 30.0, **options)
 
 
-def answers(cluster, headers=None):
-    """Who answers at payment's own address; empty when nobody does."""
-    spec = cluster.get("Service", "payment", NAMESPACE)["spec"]
+def answers(cluster, headers=None, name="payment"):
+    """Who answers at a Service's own address; empty when nobody does."""
+    spec = cluster.get("Service", name, NAMESPACE)["spec"]
     try:
         status, _, body = get(spec["clusterIP"], spec["ports"][0]["port"], headers=headers)
     except OSError:
@@ -93,37 +95,69 @@ def answers(cluster, headers=None):
     return body.decode().split('"')[3] if status == 200 else f"{status}"
 
 
-def test_attach_and_detach_harm_no_request_and_leave_nothing(running):
-    cluster, work = running
-    before = cluster.get("Service", "payment", NAMESPACE)
+@contextmanager
+def asking(cluster):
+    """Requests to payment all the while; counts of who answered."""
     seen, stop = collections.Counter(), threading.Event()
 
     def ask():
         while not stop.wait(0.005):
             seen[answers(cluster)] += 1
 
-    asking = threading.Thread(target=ask)
-    asking.start()
-    steps = [str(step) for step in attaching.attach(chain(), work)]
-    assert len(steps) == 4, steps
-    assert list(attaching.attach(chain(), work)) == [], "attaching again writes nothing"
+    thread = threading.Thread(target=ask)
+    thread.start()
+    try:
+        yield seen
+    finally:
+        stop.set()
+        thread.join()
 
-    cluster.apply(lane("pr-4"), force=True)
-    marks = labels.of_copy("shop", "pr-4", "payment")
-    cluster.create(workload("payment--pr-4", marks, "pr-4"))
-    cluster.create(service("payment--pr-4", marks, marks, clusterIP="None"))
-    wait_until(lambda: answers(cluster, {"x-preview-lane": "pr-4"}) == "pr-4", 20, "the lane's first answer")
 
-    list(attaching.detach(chain(), work))
-    assert list(attaching.detach(chain(), work)) == [], "detaching again writes nothing"
-    stop.set()
-    asking.join()
+def test_attach_and_detach_harm_no_request_and_leave_nothing(running):
+    cluster, work = running
+    before = cluster.get("Service", "payment", NAMESPACE)
+    with asking(cluster) as seen:
+        steps = [str(step) for step in attaching.attach(chain(), work)]
+        assert len(steps) == 4, steps
+        assert list(attaching.attach(chain(), work)) == [], "attaching again writes nothing"
+        open_lane(cluster, "pr-4")
+        list(attaching.detach(chain(), work))
+        assert list(attaching.detach(chain(), work)) == [], "detaching again writes nothing"
     assert set(seen) == {"baseline"}, seen
     assert seen["baseline"] > 50
     after = cluster.get("Service", "payment", NAMESPACE)
     assert attachment.canonical(facts(after)) == attachment.canonical(facts(before))
     assert cluster.list("Deployment", NAMESPACE, labels.ROLE) == []
     assert cluster.list("Service", NAMESPACE, labels.ROLE) == []
+
+
+def open_lane(cluster, name):
+    """A lane with a copy of payment, as the worker writes it, once it answers."""
+    cluster.apply(lane(name), force=True)
+    marks = labels.of_copy("shop", name, "payment")
+    cluster.create(workload(f"payment--{name}", marks, name))
+    cluster.create(service(f"payment--{name}", marks, marks, clusterIP="None"))
+    wait_until(lambda: answers(cluster, {"x-preview-lane": name}) == name, 20, "the lane's first answer")
+
+
+def test_a_service_that_joins_later_rolls_the_router_without_harm(running):
+    cluster, work = running
+    list(attaching.attach(chain(["payment"]), work))
+    before = router_pods(cluster)
+    cluster.create(workload("orders", {"app": "orders"}, "orders"))
+    cluster.create(service("orders", {"app": "orders"}))
+    wait_until(lambda: answers(cluster, name="orders") == "orders", 20, "the first answer of orders")
+    with asking(cluster) as seen:
+        list(attaching.attach(chain(["payment", "orders"]), work))
+        assert answers(cluster, {"x-preview-lane": "pr-9"}, "orders") == "orders"
+        assert router_pods(cluster).isdisjoint(before), "new router pods, which waited for the new listener"
+        list(attaching.detach(chain(["payment", "orders"]), work))
+    assert set(seen) == {"baseline"}, seen
+
+
+def router_pods(cluster):
+    pods = cluster.list("Pod", NAMESPACE, f"{labels.ROLE}=router")
+    return {pod["metadata"]["name"] for pod in pods if "deletionTimestamp" not in pod["metadata"]}
 
 
 def facts(obj):
@@ -157,3 +191,20 @@ def test_without_discovery_services_stay_as_they_are(running):
     assert not attachment.is_attached(cluster.get("Service", "payment", NAMESPACE))
     assert answers(cluster) == "baseline"
     list(attaching.detach(chain(), alone.__class__(cluster, alone.settings, 30.0)))
+
+
+@pytest.mark.parametrize("steps", [1, 2, 3])
+def test_an_attachment_that_was_interrupted_can_be_undone_or_finished(running, steps):
+    cluster, work = running
+    before = facts(cluster.get("Service", "payment", NAMESPACE))
+    assert len(list(islice(attaching.attach(chain(), work), steps))) == steps
+    assert answers(cluster) == "baseline"
+    list(attaching.detach(chain(), work))
+    assert facts(cluster.get("Service", "payment", NAMESPACE)) == before
+    assert cluster.list("Service", NAMESPACE, labels.ROLE) == []
+
+    list(islice(attaching.attach(chain(), work), steps))
+    list(attaching.attach(chain(), work))
+    assert attachment.is_attached(cluster.get("Service", "payment", NAMESPACE))
+    assert answers(cluster) == "baseline"
+    list(attaching.detach(chain(), work))
