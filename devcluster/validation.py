@@ -95,7 +95,9 @@ def _owner(owner: Object, path: str, causes: list[Cause]) -> None:
 
 
 def _one_controller(meta: Object, causes: list[Cause]) -> None:
-    controllers = [owner["kind"] for owner in meta.get("ownerReferences") or () if owner.get("controller")]
+    controllers = [
+        owner.get("kind", "") for owner in meta.get("ownerReferences") or () if owner.get("controller")
+    ]
     if len(controllers) > 1:
         detail = (
             'Only one reference can have Controller set to true. Found "true" in references for '

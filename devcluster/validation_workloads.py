@@ -128,7 +128,7 @@ def _counts(spec: Object, causes: list[Cause], *fields: str) -> None:
 
 def _template(spec: Object, old: Object | None, causes: list[Cause], restart: tuple[str, ...]) -> None:
     """A pod template, and the selector that must match its labels and never change."""
-    selector, template = spec["selector"], spec["template"]
+    selector, template = spec["selector"], spec.get("template") or {}
     found = (template.get("metadata") or {}).get("labels") or {}
     label_selector(selector, "spec.selector", causes)
     if not selector.get("matchLabels") and not selector.get("matchExpressions"):

@@ -207,3 +207,10 @@ def test_an_immutable_config_map_stays_as_it_is(cluster: Cluster, namespace: str
     cluster.post(path, {**config_map("a", x="1"), "immutable": True})
     status = cluster.patch(f"{path}/a", {"data": {"x": "2"}}, expect=422)
     assert fields(status) == ["data"]
+
+
+def test_a_replica_set_without_a_template_is_refused(cluster: Cluster, namespace: str) -> None:
+    spec = {"selector": {"matchLabels": {"app": "web"}}}
+    body = {"apiVersion": "apps/v1", "kind": "ReplicaSet", "metadata": {"name": "r"}, "spec": spec}
+    wrong = refused(cluster, f"/apis/apps/v1/namespaces/{namespace}/replicasets", body)
+    assert any(path.startswith("spec.template") for path in wrong)
