@@ -65,7 +65,7 @@ class Front:
                 await asyncio.sleep(chosen.seconds)
             return await self._pass(scope, receive, send)
         if chosen.action == FAIL:
-            await _send(refusal(chosen.failure(call)), scope, receive, send)
+            await _send(refusal(chosen.failure(_call(HttpRequest(scope)))), scope, receive, send)
             return chosen.status
         if chosen.action == CUT and scope["method"] != "GET":  # reading has no effect that could be taken
             await self.server(scope, receive, _swallow)
