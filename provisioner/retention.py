@@ -27,7 +27,7 @@ from enum import StrEnum
 from provisioner import decision, durations
 from provisioner.chain import Chain
 from provisioner.errors import LanewayError
-from provisioner.lane import Lane, Member, Phase, moment, object_name
+from provisioner.lane import Lane, Member, Phase, moment, object_name, stamp
 
 SHORTEST_TTL = timedelta(minutes=1)
 LONGEST_TTL = timedelta(days=366)
@@ -240,8 +240,7 @@ def _expired(lane: Lane, chain: Chain, facts: Facts, now: datetime) -> str:
     ttl = min(max(ttl, SHORTEST_TTL), LONGEST_TTL)
     if now - since <= ttl:
         return ""
-    idle = durations.format(now - since)
-    return f"nobody pushed to it or used it for {idle}; its ttl is {durations.format(ttl)}"
+    return f"nobody pushed to it or used it since {stamp(since)}; its ttl is {durations.format(ttl)}"
 
 
 def pushed(lane: Lane, facts: Facts) -> str:
