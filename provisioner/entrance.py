@@ -25,7 +25,7 @@ def wait(chain: Chain, lane: Lane, pods: int, world: World) -> Wait | None:
     held = [holding for one in others if one.uid != lane.uid and (holding := admission.holding(one))]
     turned_away = admission.waiting([*held, *_own(lane, pods)], {chain.name: admission.rules(chain)}, total)
     found = turned_away.get((chain.name, lane.name))
-    if found is not None and not lane.is_new and snapshot.has_copies(chain, lane, world.cluster):
+    if found is not None and snapshot.has_copies(chain, lane, world.cluster):
         return None  # it was let in; its status, which said so, was lost
     return found
 
