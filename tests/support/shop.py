@@ -92,16 +92,20 @@ def open_shop(folder: Path, cluster: Cluster, name: str) -> Shop:
 
 
 def chain(origin: Origin, called: str) -> Chain:
+    return parse(chain_file(origin, called, called), "laneway.yaml")
+
+
+def chain_file(origin: Origin, called: str, namespace: str) -> str:
+    """The text of a chain's file; its baseline lies in `namespace`."""
     services = "\n".join(
         f'  {name}: {{paths: ["{name}/**"], workload: Deployment/{name}, image: "{name}:{{sha}}"}}'
         for name in SERVICES
     )
-    text = (
-        f"chain: {called}\nnamespace: {called}\nrepositories: [{{url: '{origin.url}', name: {REPOSITORY}}}]\n"
+    return (
+        f"chain: {called}\nnamespace: {namespace}\nrepositories: [{{url: '{origin.url}', name: {REPOSITORY}}}]\n"
         f"services:\n{services}\nshared_paths: {{'libs/**': [orders, payment]}}\n"
         "entry: {service: frontend, host: '{lane}.preview.example.com'}\n"
     )
-    return parse(text, "laneway.yaml")
 
 
 def baseline(service: str, namespace: str) -> tuple[Json, Json]:

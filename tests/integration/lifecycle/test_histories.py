@@ -1,0 +1,285 @@
+"""Random histories of pull requests, against the model of their forge.
+
+People open, push, close, reopen, delete and edit at will; deliveries arrive late, twice and in any order; the
+API server fails, refuses and swallows answers; workers die in the middle. Once every delivery was handled and
+the sweep has run, the lanes are exactly the open pull requests, at their heads, each with its own objects.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from itertools import count
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, event, given, settings
+from hypothesis import strategies as st
+
+from provisioner import reconcile, sweep
+from provisioner.chain import Chain, Lifecycle, Trigger
+from provisioner.chainfile import parse
+from provisioner.cluster import Cluster
+from provisioner.errors import PermanentError, TemporaryError
+from provisioner.events import ForgeEvent
+from provisioner.record import record
+from provisioner.settings import Settings
+from provisioner.world import World
+from tests.support import law
+from tests.support.crashes import Crash, Moment, Mortal, watched
+from tests.support.forge import Branch, Forge, ModelGit, received
+from tests.support.localapi import Local, connected
+from tests.support.shop import SERVICES, Clock, baseline
+from workers import jobs, message, queue
+from workers.fence import Fence, FencedCluster
+from workers.jobs import Context
+from workers.queue import Job
+
+HISTORIES = 200
+NAMESPACE = "histories"
+LABEL = "preview"
+BRANCHES = (
+    Branch("acme/shop", "one"),
+    Branch("acme/shop", "Two/x"),
+    Branch("acme/billing", "one"),
+    Branch("acme/shop", "one", fork=True),
+)
+FILES = ("frontend/app.py", "orders/app.py", "payment/app.py", "libs/money.py", "README.md")
+FAULTS: tuple[dict[str, Any], ...] = (
+    {"action": "fail", "status": 500, "probability": 0.2},
+    {"action": "fail", "status": 409, "probability": 0.2},
+    {"action": "fail", "status": 429, "retry_after": 1, "probability": 0.2},
+    {"action": "cut", "probability": 0.2},
+    {"action": "drop", "probability": 0.2},
+)
+
+NONE, LABELLED = frozenset[str](), frozenset({LABEL})
+EDITS = ({"base": "next"}, {"draft": True}, {"draft": False}, {"labels": NONE}, {"labels": LABELLED})
+
+Step = tuple[Any, ...]
+
+branches = st.sampled_from(BRANCHES)
+files = st.lists(st.sampled_from(FILES), min_size=1, max_size=3, unique=True)
+# where the worker that does it dies; half of them live
+deaths = st.builds(Mortal, st.one_of(st.just(0), st.integers(1, 14)), st.sampled_from(Moment))
+numbers = st.integers(0, 50)
+
+opening = st.tuples(st.just("open"), branches, st.sampled_from((NONE, LABELLED, LABELLED)))
+pushing = st.tuples(st.just("push"), branches, files)
+delivering = st.tuples(st.just("deliver"), numbers, st.booleans(), deaths)
+working = st.tuples(st.just("work"), numbers, deaths)
+histories = st.lists(
+    st.one_of(
+        *(opening, opening, opening, pushing, pushing),
+        st.tuples(st.just("close"), branches, st.booleans()),
+        st.tuples(st.just("reopen"), branches),
+        st.tuples(st.just("edit"), branches, st.sampled_from(EDITS)),
+        st.tuples(st.just("delete"), branches),
+        *(delivering, delivering, delivering, delivering, delivering),
+        *(working, working, working, working),
+        st.tuples(st.just("sweep"), deaths),
+        st.tuples(st.just("fault"), st.integers(0, len(FAULTS) - 1)),
+        st.tuples(st.just("heal")),
+        st.tuples(st.just("wait"), st.sampled_from((3, 700, 86_400))),
+    ),
+    min_size=15,
+    max_size=45,
+)
+
+
+class Desk:
+    """The queue and the locks of workers of which one works at a time."""
+
+    seconds = 30.0
+
+    def __init__(self) -> None:
+        self.waiting: dict[str, Job] = {}
+
+    def put(self, job: Job) -> None:
+        self.waiting.setdefault(job.key, job)
+
+    def later(self, job: Job, _: float) -> None:
+        self.put(job)
+
+    def cancel(self, key: str) -> None:
+        self.waiting.pop(key, None)
+
+    def mark(self, _: str) -> int:
+        return 0
+
+    marked = mark
+
+    @contextmanager
+    def hold(self, _: str) -> Iterator[Desk]:
+        yield self
+
+    def valid(self) -> bool:
+        return True
+
+    def release(self) -> None:
+        """Nobody else asks for it."""
+
+
+class Play:
+    """One history while it happens."""
+
+    def __init__(self, local: Local, cluster: Cluster, chain: Chain) -> None:
+        self.local, self.cluster, self.chain = local, cluster, chain
+        self.clock = Clock()
+        self.desk: Any = Desk()
+        self.forge = Forge(self.clock)
+        self.deliveries: list[ForgeEvent] = []
+        self.world = World(cluster, ModelGit(self.forge), Settings(drain_seconds=2), self.clock)
+        book: Any = self
+        self.context = Context(book, self.desk, self.desk, self._fenced, record, reconcile.converge, 45)
+
+    def _fenced(self, fence: Fence) -> World:
+        return replace(self.world, cluster=FencedCluster(self.cluster, fence))
+
+    def get(self, _: str) -> Chain:
+        """The chain book's one chain."""
+        return self.chain
+
+    # --- steps --------------------------------------------------------------------------------------------
+
+    def do(self, step: Step) -> None:
+        what, *how = step
+        mine = {
+            "deliver": self.deliver,
+            "work": self.work,
+            "sweep": self.sweep,
+            "fault": self.fault,
+            "heal": self.local.heal,
+            "wait": self.clock.step,
+        }
+        mine.get(what, getattr(self.forge, what, None))(*how)  # type: ignore[misc]
+        self.deliveries += self.forge.outbox
+        self.forge.outbox.clear()
+
+    def deliver(self, number: int, again: bool, mortal: Mortal) -> None:
+        """One of the deliveries arrives; `again`: and will once more."""
+        if self.deliveries:
+            at = number % len(self.deliveries)
+            said = self.deliveries[at] if again else self.deliveries.pop(at)
+            told = received(said, self.clock.now)
+            job = queue.deliver(told.to_json(), f"{told.delivery}-{len(self.desk.waiting)}", self.chain.name)
+            self._run(job, mortal)
+
+    def work(self, number: int, mortal: Mortal) -> None:
+        """One of the jobs that wait is done."""
+        if self.desk.waiting:
+            key = sorted(self.desk.waiting)[number % len(self.desk.waiting)]
+            self._run(self.desk.waiting.pop(key), mortal)
+
+    def sweep(self, mortal: Mortal) -> None:
+        self._attempt(self._sweep, mortal)
+
+    def fault(self, number: int) -> None:
+        self.local.heal()
+        self.local.add(**FAULTS[number])
+
+    def _sweep(self) -> None:
+        def enqueue(chain: str, lane: str) -> None:
+            self.desk.put(queue.converge(chain, lane))
+
+        sweep.sweep([self.chain], self.world, dry_run=False, confirm=True, enqueue=enqueue)
+
+    def _run(self, job: Job, mortal: Mortal) -> None:
+        """A job that did not end comes back, as the queue has it; one that cannot succeed does not."""
+        do = jobs.deliver if job.name == message.DELIVER else jobs.converge
+        if not self._attempt(lambda: do(*job.args, self.context), mortal):
+            self.desk.put(job)
+
+    def _attempt(self, action: Callable[[], None], mortal: Mortal) -> bool:
+        try:
+            with watched(mortal):
+                action()
+        except (Crash, TemporaryError) as error:
+            event(f"ended by {type(error).__name__}")
+            return False
+        except PermanentError as error:
+            event(f"given up: {error.reason}")
+        return True
+
+    # --- the end ------------------------------------------------------------------------------------------
+
+    def end(self, chance: random.Random) -> None:
+        """Everything arrives, whatever the order; everybody works and sweeps until nothing happens."""
+        self.local.heal()
+        chance.shuffle(self.deliveries)
+        while self.deliveries:
+            self.deliver(0, False, Mortal(0))
+        for _ in range(12):
+            before = self._versions()
+            self.clock.step(61)  # the sweep of somebody who died holds its Lease for a minute
+            self.sweep(Mortal(0))
+            while self.desk.waiting:
+                self.work(0, Mortal(0))
+                self.clock.step(3)
+            if self._versions() == before:
+                return
+        raise AssertionError(f"the lanes never come to rest: {before}")
+
+    def _versions(self) -> dict[str, str]:
+        found = law.lanes_of(self.chain, self.cluster)
+        return {name: lane.resource_version for name, lane in found.items()}
+
+    def clear(self) -> None:
+        self.local.heal()
+        for found in self.cluster.list("Lane"):
+            self.cluster.delete("Lane", found["metadata"]["name"])
+
+
+@pytest.fixture(scope="module")
+def place() -> Iterator[tuple[Local, Cluster]]:
+    local, cluster = connected()
+    cluster.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}}, force=True)
+    for service in SERVICES:
+        for one in baseline(service, NAMESPACE):
+            cluster.apply(one, force=True)
+    yield local, cluster
+    local.close()
+
+
+def chain_of(number: int, when: Trigger) -> Chain:
+    """A chain over two repositories, with a ledger of its own."""
+    services = "\n".join(
+        f'  {name}: {{paths: ["{name}/**"], workload: Deployment/{name}, image: "{name}:{{sha}}"}}'
+        for name in SERVICES
+    )
+    text = (
+        f"chain: histories-{number}\nnamespace: {NAMESPACE}\n"
+        "repositories: [{url: 'https://x.example/acme/shop'}, {url: 'https://x.example/acme/billing'}]\n"
+        f"services:\n{services}\nshared_paths: {{'libs/**': [orders, payment]}}\n"
+    )
+    return replace(parse(text, "laneway.yaml"), lifecycle=Lifecycle(ttl=None, when=when, label=LABEL))
+
+
+NUMBERS = count(1)
+
+
+@settings(
+    max_examples=HISTORIES, deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True
+)
+@given(
+    history=histories,
+    when=st.sampled_from((Trigger.OPENED, Trigger.OPENED, Trigger.LABELLED)),
+    order=st.integers(0, 10**6),
+)
+def test_whatever_happened_the_lanes_are_the_open_pull_requests(
+    place: tuple[Local, Cluster], history: list[Step], when: Trigger, order: int
+) -> None:
+    play = Play(*place, chain_of(next(NUMBERS), when))
+    try:
+        for branch in BRANCHES:
+            play.do(("push", branch, ["payment/app.py"]))
+        for step in history:
+            play.do(step)
+        play.end(random.Random(order))
+        truth = play.forge.truth(play.chain)
+        event(f"{len(truth.open)} lanes at the end")
+        assert law.breaches(play.chain, play.world, truth) == []
+    finally:
+        play.clear()
