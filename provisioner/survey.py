@@ -16,20 +16,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
 from typing import Any
 
 from provisioner import drift, labels, live, retention, snapshot
-from provisioner.chain import Chain, Repository
+from provisioner.chain import Chain
 from provisioner.drift import Account
 from provisioner.errors import LanewayError
+from provisioner.inquiry import Inquiry
 from provisioner.lane import Lane, object_name
 from provisioner.plan import APPLY_ORDER, Removal, Snapshot, identity
-from provisioner.retention import Action, Ended, Facts, Finding, Limits, Why
+from provisioner.retention import Action, Ended, Finding, Limits, Why
 from provisioner.world import World
 
 Json = dict[str, Any]
-Heads = Mapping[str, str] | LanewayError
 
 # what Laneway writes, and what stays of it when somebody deletes a workload without its dependents
 KINDS = (*APPLY_ORDER, "ReplicaSet", "Pod")
@@ -73,65 +72,36 @@ class _Surveyor:
         self._chains = {chain.name: chain for chain in chains}
         self._world, self._alive = world, alive
         self._now = world.now()
-        self._facts: dict[str, Facts] = {}
-        self._old: dict[str, int] = {}
         self._known: dict[str, Account | None] = {}  # None: its objects are of no interest
         self._suspects: list[Lane] = []
         self._unlabelled: list[Lane] = []
         self._needs: dict[tuple[str, str], Finding] = {}
         self._kept: list[Finding] = []
+        self._inquiry = Inquiry(self._chains, world, self._alive)
 
     def take(self, confirm: bool) -> Survey:
-        self._ask()
         for found in self._world.cluster.pages("Lane"):
             self._alive()
             self._look(found)
         stale = self._judge()
-        going = [line for one in stale for line in retention.findings(one.lane, one.endings)]
         brake = "" if confirm else self._brake(stale)
         lost = self._objects()
-        rows = [*going, *(_lost(*one) for one in lost)]
+        rows = [*_lines(stale, closing=False), *(_lost(*one) for one in lost)]
         if brake:
-            rows, stale, lost = [retention.held(one) for one in rows], [], []
+            rows = [retention.held(one) for one in rows]
+            stale, lost = [one for one in stale if retention.is_closing(one.lane)], []
+        rows += _lines(stale, closing=True)
         repairs = [_unlabelled(lane) for lane in self._unlabelled]
         return Survey(
             lanes=len(self._known),
             brake=brake,
-            findings=(*rows, *repairs, *self._needs.values(), *self._kept),
+            findings=(*rows, *repairs, *self._needs.values(), *self._kept, *self._inquiry.unreachable),
             stale=tuple(stale),
             lost=tuple(removal for removal, _, _ in lost),
             unlabelled=tuple(self._unlabelled),
             converge=tuple(self._needs),
-            old={} if brake else self._old,
+            old={} if brake else self._inquiry.old,
         )
-
-    # --- pull requests and branches -----------------------------------------------------------------------
-
-    def _ask(self) -> None:
-        asked: dict[str, Heads] = {}
-        before = self._now - timedelta(days=self._world.settings.tombstone_days)
-        for chain in self._chains.values():
-            facts = self._world.ledger(chain).read()
-            if old := sum(at < before for at in facts.keys.values()):
-                self._old[chain.name] = old
-            for repository in chain.repositories:
-                if repository.url not in asked:
-                    asked[repository.url] = self._heads(repository)
-                    self._note_unreachable(chain, repository, asked[repository.url])
-            heads = {one.name.lower(): asked[one.url] for one in chain.repositories}
-            self._facts[chain.name] = Facts(facts.tombstones, heads)
-
-    def _heads(self, repository: Repository) -> Heads:
-        self._alive()
-        try:
-            return self._world.repositories.heads(repository)
-        except LanewayError as error:
-            return error
-
-    def _note_unreachable(self, chain: Chain, repository: Repository, heads: Heads) -> None:
-        if isinstance(heads, LanewayError):
-            message = f"nobody's branch counts as gone: {heads}"
-            self._kept.append(Finding(Action.KEEP, Why.UNREACHABLE, chain.name, "", repository.name, message))
 
     # --- lanes --------------------------------------------------------------------------------------------
 
@@ -156,7 +126,7 @@ class _Surveyor:
             self._look_closer(lane, chain)
 
     def _look_closer(self, lane: Lane, chain: Chain) -> None:
-        facts = self._facts[chain.name]
+        facts = self._inquiry.facts[chain.name]
         if not lane.members or retention.ended(lane, chain, facts, self._now):
             self._suspects.append(replace(lane, status=_essence(lane.status)))
         elif need := drift.unsettled(lane, chain, facts):
@@ -171,10 +141,10 @@ class _Surveyor:
 
     def _judge(self) -> list[Stale]:
         """The suspects once more, by what their repositories say now."""
-        self._ask_again()
+        self._inquiry.again(self._suspects)
         stale = []
         for lane in self._suspects:
-            facts = self._facts[lane.chain]
+            facts = self._inquiry.facts[lane.chain]
             endings = retention.ended(lane, self._chains[lane.chain], facts, self._now)
             if endings or not lane.members:
                 stale.append(Stale(lane, endings))
@@ -182,22 +152,10 @@ class _Surveyor:
                 self._need(lane, Why.HEAD_MOVED, "its branch was missing a moment ago")
         return stale
 
-    def _ask_again(self) -> None:
-        named = {
-            (lane.chain, member.repository.lower()) for lane in self._suspects for member in lane.members
-        }
-        for chain, name in sorted(named):
-            repository, facts = self._chains[chain].repository(name), self._facts[chain]
-            if repository is not None and not isinstance(facts.heads[name], LanewayError):
-                again = {**facts.heads, name: self._heads(repository)}
-                self._facts[chain] = replace(facts, heads=again)
-
     def _brake(self, stale: Iterable[Stale]) -> str:
         settings = self._world.settings
         limits = Limits(settings.sweep_brake_percent, settings.sweep_brake_least)
-        begun = [one for one in stale if not retention.is_closing(one.lane)]
-        going = [line for one in begun for line in retention.findings(one.lane, one.endings)]
-        return retention.brake(going, len(self._known), limits)
+        return retention.brake(_lines(stale, closing=False), len(self._known), limits)
 
     # --- objects ------------------------------------------------------------------------------------------
 
@@ -281,6 +239,16 @@ class _Surveyor:
         self._needs.setdefault(
             (lane.chain, lane.name), Finding(Action.CONVERGE, why, lane.chain, lane.name, "", message)
         )
+
+
+def _lines(stale: Iterable[Stale], *, closing: bool) -> list[Finding]:
+    """What is found of the lanes that are closing already, or of the others."""
+    return [
+        line
+        for one in stale
+        if retention.is_closing(one.lane) is closing
+        for line in retention.findings(one.lane, one.endings)
+    ]
 
 
 def _essence(status: Json) -> Json:

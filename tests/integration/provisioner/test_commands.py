@@ -219,6 +219,23 @@ def test_another_commit_is_refused_with_what_waits(desk: Desk, sha: str) -> None
     assert lanes.read(desk.shop.cluster, desk.shop.chain.name, name) is None
 
 
+def test_a_head_that_only_git_shows_waits_in_the_status_and_can_be_approved(desk: Desk) -> None:
+    shop = desk.shop
+    first = shop.origin.branch("of-a-fork", {"payment/app.py": "2"})
+    shop.origin.git("update-ref", "refs/pull/1/head", first)
+    _, name = fork(desk, first)
+    desk.says("approve", shop.chain.name, name, first)
+    converge(shop.chain, name, shop.world)
+    later = shop.origin.commit("of-a-fork", {"payment/app.py": "3"})
+    shop.origin.git("update-ref", "refs/pull/1/head", later)
+    converge(shop.chain, name, shop.world)
+    assert f"laneway approve {shop.chain.name} {name} {later}" in desk.says("status", shop.chain.name, name)
+    assert "the head that git shows" in desk.refuses("approve", shop.chain.name, name, OTHER)
+    desk.says("approve", shop.chain.name, name, later)
+    converge(shop.chain, name, shop.world)
+    assert [one.sha for one in desk.lane(name).members] == [later]
+
+
 def test_a_pull_request_that_was_closed_meanwhile_cannot_be_approved(desk: Desk) -> None:
     _, name = fork(desk)
     closed = desk.shop.event(Kind.CLOSED, "patch-1", head_repository=STRANGER, sha=HEAD)

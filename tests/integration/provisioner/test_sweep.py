@@ -379,6 +379,19 @@ def test_a_repository_that_suddenly_has_no_branch_puts_the_brake_on(shop: Shop) 
     assert len(lane(shop, "fast").members) == 1
 
 
+def test_under_the_brake_other_lanes_converge_and_closing_ones_go_on(shop: Shop) -> None:
+    branches = [f"branch-{number}" for number in range(7)]
+    opened(shop, *branches)
+    for one in record(shop.event(Kind.CLOSED, "branch-6"), shop.chain, shop.world):
+        converge(shop.chain, one.lane, shop.world)
+    shop.origin.commit("branch-5", {"payment/app.py": "9"})
+    for branch in branches[:5]:
+        shop.origin.delete(branch)
+    report, asked = swept(shop)
+    assert report.brake
+    assert asked == ["branch-6", "branch-5"]
+
+
 def test_lanes_that_are_closing_already_do_not_put_the_brake_on(shop: Shop) -> None:
     branches = [f"branch-{number}" for number in range(6)]
     opened(shop, *branches)
