@@ -133,6 +133,6 @@ class Chain:
     @property
     def shards(self) -> int:
         """How many clusters a port's lanes are spread over: the power of two that keeps each below about
-        200 lanes, where rebuilding one's subsets goes unnoticed."""
-        wanted = -(-self.lifecycle.max_lanes // 200)
+        100 lanes, where rebuilding one's subsets goes unnoticed."""
+        wanted = -(-self.lifecycle.max_lanes // 100)
         return 1 << max(0, wanted - 1).bit_length()

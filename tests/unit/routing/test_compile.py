@@ -21,6 +21,7 @@ from tests.support.routing import chain, endpoint_slice, lane, twin
 
 CASES = sorted(path.parent for path in (Path(__file__).parents[2] / "data" / "routing").glob("*/input.yaml"))
 NODE = Node("shop", "shop", "192.0.2.1")
+SHARDS = chain(max_lanes=3000).shards
 
 
 def compiled(data):
@@ -123,7 +124,7 @@ def test_each_lane_is_in_the_shard_that_its_name_says():
                 one["metadata"]["filter_metadata"]["envoy.lb"]["lane"]
                 for one in level.get("lb_endpoints", [])
             }
-            assert {shard(one, 16) for one in lanes - {"baseline"}} <= {int(name.rsplit("/", 1)[1])}
+            assert {shard(one, SHARDS) for one in lanes - {"baseline"}} <= {int(name.rsplit("/", 1)[1])}
 
 
 def test_a_change_of_one_lane_compiles_one_shard_again():
@@ -135,9 +136,14 @@ def test_a_change_of_one_lane_compiles_one_shard_again():
     first = compiler.shared(before.chains[0], "shop")[ENDPOINTS]
     second = compiler.shared(after.chains[0], "shop")[ENDPOINTS]
     again = [name for name in first if first[name] is not second[name]]
-    assert again == [f"payment:8080/lanes/{shard('pr-39', 16)}"]
+    assert again == [f"payment:8080/lanes/{shard('pr-39', SHARDS)}"]
 
 
 def test_the_readiness_listener_waits_for_every_listener_the_pod_was_started_for():
     assert "ready" in compiled({**shop(0), "listeners": [10001]})[1][LISTENER]
     assert "ready" not in compiled({**shop(0), "listeners": [10001, 10002]})[1][LISTENER]
+
+
+@pytest.mark.parametrize(("lanes", "shards"), [(1, 1), (50, 1), (100, 1), (101, 2), (400, 4), (3000, 32)])
+def test_no_shard_is_made_for_more_than_about_100_lanes(lanes, shards):
+    assert chain(max_lanes=lanes).shards == shards
