@@ -17,7 +17,7 @@ from provisioner import labels, live, plan, readiness, retention
 from provisioner.chain import Chain
 from provisioner.changes import Cause, Verdict
 from provisioner.lane import Lane, Phase
-from provisioner.plan import Snapshot, Wanted
+from provisioner.plan import Identity, Snapshot, Wanted
 from provisioner.retention import Facts, Why
 
 Json = dict[str, Any]
@@ -59,26 +59,60 @@ def unsettled(lane: Lane, chain: Chain, facts: Facts) -> tuple[Why, str] | None:
     return None
 
 
-def objects_of(chain: Chain, found: Account, baseline: Snapshot) -> int | None:
-    """How many objects the lane should own; None where a copy cannot be derived from the baseline of now."""
-    if any(name not in {one.name for one in chain.services} for name in found.images):
-        return None
-    wanted = [_wanted(chain, name, image) for name, image in found.images.items()]
-    made = plan.make(chain, found.lane, wanted, baseline)
-    return None if made.problems else len(made.desired)
+class Derived:
+    """The copies that lanes should own, derived from one chain's baseline of now. It remembers the last few:
+    a Service and its workload are asked for one soon after the other."""
+
+    def __init__(self, chain: Chain, baseline: Snapshot, remember: int = 1024) -> None:
+        self._chain, self._baseline, self._most = chain, baseline, remember
+        self._services = {service.name: service for service in chain.services}
+        self._known: dict[tuple[str, str], Mapping[Identity, Json] | None] = {}
+
+    def count(self, found: Account) -> int | None:
+        """How many objects the lane should own; None where a copy cannot be derived."""
+        copies = [self.copy(found, name) for name in found.images]
+        return None if None in copies else sum(len(one) for one in copies if one is not None)
+
+    def copy(self, found: Account, name: str) -> Mapping[Identity, Json] | None:
+        """The objects of one service's copy in a lane; None where it cannot be derived."""
+        key = (found.lane.name, name)
+        if key not in self._known:
+            if len(self._known) >= self._most:
+                self._known.pop(next(iter(self._known)))
+            self._known[key] = self._derive(found, name, ())
+        return self._known[key]
+
+    def for_thing(self, thing: Json, found: Account) -> Mapping[Identity, Json] | None:
+        """The copy that an object belongs to; empty when the lane should have none. Where copies do not
+        follow the baseline, the object itself says what it was derived from."""
+        name = live.service_of(thing)
+        if name not in found.images:
+            return {}
+        if self._chain.lifecycle.follow:
+            return self.copy(found, name)
+        return self._derive(found, name, (thing,))
+
+    def _derive(self, found: Account, name: str, owned: tuple[Json, ...]) -> Mapping[Identity, Json] | None:
+        if name not in self._services:
+            return None
+        verdict = Verdict(name, True, Cause.CHANGED, "", "")
+        wanted = Wanted(self._services[name], found.images[name], verdict)
+        made = plan.make(self._chain, found.lane, [wanted], replace(self._baseline, owned=owned))
+        return None if made.problems else {plan.identity(one): one for one in made.desired}
 
 
-def differs(thing: Json, chain: Chain, found: Account, baseline: Snapshot) -> str:
-    """What is wrong with one object of a lane; empty when it is as it should be. `baseline` owns nothing."""
+def differs(thing: Json, found: Account, derived: Derived) -> str:
+    """What is wrong with one object of a lane; empty when it is as it should be."""
     where = f"{thing['kind']} {thing['metadata']['name']}"
-    name = live.service_of(thing)
-    if name not in found.images:
-        return f"{where} is of a service that is not in the lane"
-    wanted = [_wanted(chain, name, found.images[name])]
-    made = plan.make(chain, found.lane, wanted, replace(baseline, owned=(thing,)))
-    if made.problems or made.removals:
+    copy = derived.for_thing(thing, found)
+    if copy is None:
+        return f"{where} cannot be derived from the baseline of now"
+    one = copy.get(plan.identity(thing))
+    if one is None:
+        return f"{where} is none that the lane should own"
+    if live.is_left_over(thing, found.lane.uid) or live.is_fixed_otherwise(thing, one):
         return f"{where} has to be made again"
-    if any(plan.identity(write.body) == plan.identity(thing) for write in made.writes):
+    if not live.covers(thing, one):
         return f"{where} is not as its baseline and its branch want it"
     return "" if readiness.is_ready(thing) else f"{where} is not ready"
 
@@ -92,7 +126,3 @@ def is_lost(thing: Json) -> bool:
 def is_controlled(thing: Json) -> bool:
     """Whether something other than a Lane looks after it, as a ReplicaSet after its pods."""
     return live.is_foreign(thing)
-
-
-def _wanted(chain: Chain, name: str, image: str) -> Wanted:
-    return Wanted(chain.service(name), image, Verdict(name, True, Cause.CHANGED, "", ""))

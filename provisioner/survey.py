@@ -9,22 +9,23 @@ In this order, whatever happens meanwhile being safe:
 4. the objects with a lane's label, page by page, each held against its lane and the baseline; one whose lane
    was not among those of 2 counts as lost only when the cluster still has no such Lane
 
-Kept in memory are one page, the baselines, what was found, and a short account of each lane.
+Kept in memory are a page of each kind, the baselines, what was found, and a short account of each lane.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from itertools import zip_longest
 from typing import Any
 
 from provisioner import drift, labels, live, retention, snapshot
 from provisioner.chain import Chain
-from provisioner.drift import Account
+from provisioner.drift import Account, Derived
 from provisioner.errors import LanewayError
 from provisioner.inquiry import Inquiry
 from provisioner.lane import Lane, object_name
-from provisioner.plan import APPLY_ORDER, Removal, Snapshot, identity
+from provisioner.plan import APPLY_ORDER, Removal, identity
 from provisioner.retention import Action, Ended, Finding, Limits, Why
 from provisioner.world import World
 
@@ -161,26 +162,26 @@ class _Surveyor:
 
     def _objects(self) -> list[tuple[Removal, str, str]]:
         """What lost its lane; lanes whose objects are not as they should be are noted on the way."""
-        baselines = {name: self._baseline(chain) for name, chain in self._chains.items()}
-        self._expect(baselines)
-        lost = [one for thing in self._things() if (one := self._hold(thing, baselines))]
+        derived = {name: self._derived(chain) for name, chain in self._chains.items()}
+        self._expect(derived)
+        lost = [one for thing in self._things() if (one := self._hold(thing, derived))]
         for found in self._accounts():
             if found.missing > 0:
                 self._need(found.lane, Why.DRIFTED, f"{found.missing} of its objects are missing")
         return lost
 
-    def _baseline(self, chain: Chain) -> Snapshot:
+    def _derived(self, chain: Chain) -> Derived:
         self._alive()
-        return snapshot.read(chain, Lane(chain.name, ""), self._world.cluster, owns_nothing=True)
+        baseline = snapshot.read(chain, Lane(chain.name, ""), self._world.cluster, owns_nothing=True)
+        return Derived(chain, baseline)
 
-    def _expect(self, baselines: Mapping[str, Snapshot]) -> None:
+    def _expect(self, derived: Mapping[str, Derived]) -> None:
         """Counts what every lane should own; lanes of the same services own as much."""
         counted: dict[tuple[str, frozenset[str]], int | None] = {}
         for found in self._accounts():
-            chain = self._chains[found.lane.chain]
-            key = (chain.name, frozenset(found.images))
+            key = (found.lane.chain, frozenset(found.images))
             if key not in counted:
-                counted[key] = drift.objects_of(chain, found, baselines[chain.name])
+                counted[key] = derived[found.lane.chain].count(found)
             wanted = counted[key]
             if wanted is None:
                 self._need(found.lane, Why.DRIFTED, "a copy cannot be derived from the baseline of now")
@@ -193,14 +194,16 @@ class _Surveyor:
                 yield found
 
     def _things(self) -> Iterator[Json]:
+        """Every object with a lane's label. The kinds take turns, so that a copy's objects, whose names are
+        alike, come by together."""
         namespaces = sorted({name for chain in self._chains.values() for name in chain.namespaces})
         for namespace in namespaces:
-            for kind in KINDS:
-                for thing in self._world.cluster.pages(kind, namespace, labels.LANE):
-                    self._alive()
-                    yield thing
+            pages = [self._world.cluster.pages(kind, namespace, labels.LANE) for kind in KINDS]
+            for turn in zip_longest(*pages):
+                self._alive()
+                yield from (thing for thing in turn if thing is not None)
 
-    def _hold(self, thing: Json, baselines: Mapping[str, Snapshot]) -> tuple[Removal, str, str] | None:
+    def _hold(self, thing: Json, derived: Mapping[str, Derived]) -> tuple[Removal, str, str] | None:
         """Holds an object against its lane; the removal of one that lost its lane."""
         if live.is_going(thing) or drift.is_controlled(thing):
             return None
@@ -213,7 +216,7 @@ class _Surveyor:
         if found is None or thing["kind"] not in APPLY_ORDER or (chain, lane) in self._needs:
             return None
         found.missing -= 1
-        if wrong := drift.differs(thing, self._chains[chain], found, baselines[chain]):
+        if wrong := drift.differs(thing, found, derived[chain]):
             self._need(found.lane, Why.DRIFTED, wrong)
         return None
 

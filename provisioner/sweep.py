@@ -104,13 +104,15 @@ class _Sweeper:
 
     def _drop(self, stale: Stale) -> None:
         """Takes out the members that ended; those that came or changed since they were judged stay."""
-        written = lanes.on_conflict(lambda: self._without(stale)) if stale.endings else None
+        seen = [stale.lane]
+        written = lanes.on_conflict(lambda: self._without(stale, seen.pop() if seen else None))
         self._enqueue(stale.lane.chain, stale.lane.name)
         if written is not None:
             self._tell(written, stale.endings)
 
-    def _without(self, stale: Stale) -> Lane | None:
-        lane = lanes.read(self._world.cluster, stale.lane.chain, stale.lane.name)
+    def _without(self, stale: Stale, seen: Lane | None) -> Lane | None:
+        """Writes the lane as it was seen, or, after a conflict, as it is now; None when nothing is to do."""
+        lane = seen or lanes.read(self._world.cluster, stale.lane.chain, stale.lane.name)
         if lane is None or lane.uid != stale.lane.uid:
             return None
         left = retention.without(lane, stale.endings)

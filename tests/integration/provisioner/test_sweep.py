@@ -256,6 +256,13 @@ def test_a_baseline_that_moved_on_is_noticed(shop: Shop) -> None:
     assert found(swept(shop)[0]) == [("fast", Action.CONVERGE, Why.DRIFTED)]
 
 
+def test_copies_that_do_not_follow_their_baseline_are_left_as_they_are(shop: Shop) -> None:
+    frozen = replace(shop, chain=replace(shop.chain, lifecycle=replace(shop.chain.lifecycle, follow=False)))
+    opened(frozen, "fast")
+    shop.cluster.merge("Deployment", "payment", {"spec": {"minReadySeconds": 3}}, shop.chain.name)
+    assert found(swept(frozen)[0]) == []
+
+
 def test_labels_that_were_taken_from_a_lane_are_put_back(shop: Shop) -> None:
     opened(shop, "fast")
     name = lane(shop, "fast").object_name

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from provisioner import drift, plan, status
-from provisioner.drift import Account
+from provisioner.drift import Account, Derived
 from provisioner.lane import Lane
 from provisioner.retention import Facts, Why
 from tests.support import baseline as b
@@ -36,7 +36,7 @@ def account() -> Account:
 
 
 def differs(thing: Json) -> str:
-    return drift.differs(thing, b.chain(), account(), b.snapshot())
+    return drift.differs(thing, account(), Derived(b.chain(), b.snapshot()))
 
 
 def test_a_lane_that_converged_on_all_there_is_is_settled() -> None:
@@ -72,11 +72,19 @@ def test_an_account_keeps_what_the_lane_runs_and_nothing_large() -> None:
 
 
 def test_a_lane_should_own_a_service_and_a_workload_for_each_copy() -> None:
-    assert drift.objects_of(b.chain(), account(), b.snapshot()) == 2
+    assert Derived(b.chain(), b.snapshot()).count(account()) == 2
 
 
 def test_a_copy_whose_baseline_is_gone_cannot_be_counted() -> None:
-    assert drift.objects_of(b.chain(), account(), plan.Snapshot(None)) is None
+    assert Derived(b.chain(), plan.Snapshot(None)).count(account()) is None
+
+
+def test_what_was_derived_and_forgotten_is_derived_again() -> None:
+    derived = Derived(b.chain(), b.snapshot(), remember=1)
+    first = derived.copy(account(), "payment")
+    other = replace(account().lane, name="pr-43")
+    assert derived.copy(Account(other, {"payment": "registry/payment:other"}), "payment") != first
+    assert derived.copy(account(), "payment") == first
 
 
 @pytest.mark.parametrize("kind", ["Service", "Deployment"])
