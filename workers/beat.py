@@ -24,6 +24,7 @@ from workers import metrics, queue
 from workers.chainbook import ChainBook
 from workers.debounce import Debounce
 from workers.election import RENEW_SECONDS, Election
+from workers.exposition import Pulse
 from workers.fleet import Fleet
 from workers.queue import Queue
 from workers.relevance import WORKLOADS, AllLanes, Concern, OneLane, concerned, settled
@@ -33,6 +34,8 @@ from workers.watches import Target, Watch
 Json = dict[str, Any]
 
 TICK_SECONDS = 0.05
+UNSETTLED_SECONDS = 1.0  # how long a Lane's spec may be newer than its status before it is beat's business
+NEGLECTED_SECONDS = 60.0
 LOOK_SECONDS = 1.0  # how often the schedule and the chain files are looked at
 
 log = structlog.get_logger()
@@ -61,6 +64,7 @@ class Leader:
         self._lock = threading.Lock()
         self._changed: Debounce[OneLane] = Debounce()
         self._fleet = Fleet()
+        self._unsettled: dict[OneLane, float] = {}
         self._watches: dict[Target, Watch] = {}
         self._swept: datetime | None = None
 
@@ -72,9 +76,11 @@ class Leader:
         if emptied or self._swept is None or self._cron.due(self._swept, now):
             self._jobs.put(queue.sweep())
             self._swept = now
+        metrics.show_queue(self._jobs.waiting(), self._jobs.oldest())
 
     def flush(self) -> None:
         """Puts the jobs that are due. Raises QueueError; what could not be put stays due."""
+        self._note(*self._neglected())
         with self._lock:
             due = self._changed.take(time.monotonic())
         for number, lane in enumerate(due):
@@ -96,20 +102,34 @@ class Leader:
         for watch in self._watches.values():
             watch.stop()
         metrics.show_lanes({})
+        metrics.show_queue(0, 0)
 
     def _lane_changed(self, obj: Json, gone: bool) -> None:
+        """The job that wrote a Lane's spec goes on with it at once; only if nobody does is it looked at."""
+        which = OneLane(obj["spec"]["chain"], obj["spec"]["lane"])
         with self._lock:
+            self._unsettled.pop(which, None)
             if gone:
                 self._fleet.forget(obj)
                 return
             behind = self._fleet.note(obj)
-        if behind or not settled(obj):
-            self._note(OneLane(obj["spec"]["chain"], obj["spec"]["lane"]))
+            if not settled(obj):
+                self._unsettled[which] = time.monotonic() + UNSETTLED_SECONDS
+        if behind:
+            self._note(which)
+
+    def _neglected(self) -> list[OneLane]:
+        """The lanes whose spec nobody has looked at for a while; each is named again after a longer one."""
+        now = time.monotonic()
+        with self._lock:
+            found = [lane for lane, due in self._unsettled.items() if due <= now]
+            self._unsettled.update(dict.fromkeys(found, now + NEGLECTED_SECONDS))
+        return found
 
     def _concerned(self, concern: Concern, obj: Json) -> list[OneLane]:
-        if isinstance(concern, OneLane):
-            return [concern]
         with self._lock:
+            if isinstance(concern, OneLane):
+                return [concern] if self._fleet.is_open(concern) else []
             if isinstance(concern, AllLanes):
                 return self._fleet.of_chain(concern.chain)
             revision = str(obj["metadata"].get("generation", ""))
@@ -139,11 +159,12 @@ class Leader:
             self._watches[target].start()
 
 
-def run(election: Election, lead: Callable[[], Leader], stopped: threading.Event) -> None:
+def run(election: Election, lead: Callable[[], Leader], stopped: threading.Event, pulse: Pulse) -> None:
     """Campaigns, and leads while elected, until `stopped`."""
     leader: Leader | None = None
     campaign, look = _Every(RENEW_SECONDS), _Every(LOOK_SECONDS)
     while not stopped.wait(TICK_SECONDS):
+        pulse.beat()
         if campaign.due():
             _outlast(election.campaign, "beat.campaign")
         if election.leading() and leader is None:

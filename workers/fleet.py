@@ -30,6 +30,7 @@ class Known:
     holding: Holding | None = None
     derived: Mapping[str, str] | None = None
     waits: str = ""
+    closing: bool = False
 
 
 @dataclass
@@ -63,6 +64,11 @@ class Fleet:
     def note_baseline(self, chain: str, services: Collection[str], revision: str) -> None:
         """The workload of these services has that revision."""
         self._baselines.update({(chain, name): revision for name in services})
+
+    def is_open(self, lane: OneLane) -> bool:
+        """Whether the lane is there to stay; in one that closes, things go by themselves."""
+        known = self._lanes.get(lane)
+        return known is not None and not known.closing
 
     def of_chain(self, chain: str) -> list[OneLane]:
         """All lanes of a chain."""
@@ -123,4 +129,4 @@ def _known(obj: Json) -> Known:
     )
     conditions = found.status.get("conditions") or ()
     waits = next((one.get("message", "") for one in conditions if one["type"] == "Ready"), "")
-    return Known(found.phase, admission.holding(found), derived, waits)
+    return Known(found.phase, admission.holding(found), derived, waits, not found.members)

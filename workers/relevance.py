@@ -1,7 +1,7 @@
 """Which changes in the cluster matter to a lane, and to which. Pure.
 
-Each object has a fingerprint of what a convergence or a lane's status depends on; a change that leaves it
-as it was (a status of our own, a heartbeat, a counter) concerns nobody.
+There is a view of each object that holds what a convergence or a lane's status depends on; a change that
+leaves it as it was (a status of our own, a heartbeat, a counter, a pod on its way) concerns nobody.
 """
 
 from __future__ import annotations
@@ -13,10 +13,16 @@ from typing import Any
 
 from provisioner import labels
 from provisioner.chain import Chain
+from provisioner.readiness import is_ready
 
 Json = dict[str, Any]
 
 WORKLOADS = ("Deployment", "StatefulSet")
+_ON_THE_WAY = frozenset(("ContainerCreating", "PodInitializing"))
+# conditions that are false until a pod is ready, and say nothing else
+_WITH_READINESS = frozenset(
+    ("Available", "Ready", "ContainersReady", "Initialized", "PodReadyToStartContainers")
+)
 
 
 @dataclass(frozen=True)
@@ -68,25 +74,51 @@ def settled(lane: Json) -> bool:
     return known and labelled and "deletionTimestamp" not in metadata
 
 
-def fingerprint(obj: Json) -> str:
-    """Equal for two states of an object between which nothing relevant happened."""
-    metadata, status = obj["metadata"], obj.get("status") or {}
-    seen: list[Any] = [
-        metadata.get("generation"),
-        metadata.get("deletionTimestamp"),
-        metadata.get("labels"),
-        metadata.get("ownerReferences"),
-    ]
+@dataclass(frozen=True)
+class View:
+    """What of an object's state can matter. `applied` is the hash of what Laneway last applied to it,
+    `version` changes with whatever is wanted of it, whoever wants it."""
+
+    state: str
+    applied: str
+    version: str
+
+
+def view(obj: Json) -> View:
+    metadata = obj["metadata"]
+    marks = [metadata.get(name) for name in ("deletionTimestamp", "labels", "ownerReferences")]
+    wanted = obj.get("spec") if obj["kind"] == "Service" else metadata.get("generation")
+    applied = (metadata.get("annotations") or {}).get(labels.SPEC_HASH, "")
+    return View(_text([*marks, _state(obj)]), applied, _text(wanted))
+
+
+def is_news(before: View, now: View) -> bool:
+    """Whether something relevant happened between two views. What Laneway itself applied is none: the job
+    that applied it knows."""
+    by_laneway = before.applied != now.applied
+    return before.state != now.state or (before.version != now.version and not by_laneway)
+
+
+def is_owned(obj: Json) -> bool:
+    """Whether an object belongs to a lane, rather than being one, or the baseline's."""
+    return obj["kind"] != "Lane" and labels.LANE in (obj["metadata"].get("labels") or {})
+
+
+def _state(obj: Json) -> object:
+    status = obj.get("status") or {}
     match obj["kind"]:
         case "Lane":
-            seen = [*seen, settled(obj), _told(status)]
-        case "Service":
-            seen = [*seen, obj.get("spec")]
+            return [settled(obj), _told(status)]
         case "Pod":
-            seen = [*seen, _pod(status)]
-        case _ if labels.LANE in (metadata.get("labels") or {}):
-            seen = [*seen, _workload(status)]
-    return json.dumps(seen, sort_keys=True)
+            return _trouble_of_pod(status)
+        case "Deployment" | "StatefulSet" if is_owned(obj):
+            return [is_ready(obj), bool(status.get("readyReplicas")), _trouble(status)]
+        case _:
+            return None
+
+
+def _text(value: object) -> str:
+    return json.dumps(value, sort_keys=True)
 
 
 def _run_by(chain: Chain, kind: str, namespace: str, name: str) -> frozenset[str]:
@@ -114,24 +146,26 @@ def _messages(status: Mapping[str, Any], kind: str) -> list[str]:
     return [one.get("message", "") for one in conditions if pending and one["type"] == kind]
 
 
-def _workload(status: Mapping[str, Any]) -> list[Any]:
-    counts = ("observedGeneration", "replicas", "updatedReplicas", "readyReplicas", "availableReplicas")
-    return [*(status.get(count) for count in counts), _conditions(status)]
+def _trouble(status: Mapping[str, Any]) -> list[list[str]]:
+    """The conditions that say that something is wrong, and why."""
+    bad = {"ReplicaFailure": "True"}
+    return sorted(
+        [one["type"], one.get("reason") or ""]
+        for one in status.get("conditions") or ()
+        if one["type"] not in _WITH_READINESS and one["status"] == bad.get(one["type"], "False")
+    )
 
 
-def _pod(status: Mapping[str, Any]) -> list[Any]:
+def _trouble_of_pod(status: Mapping[str, Any]) -> list[Any]:
+    """What keeps a pod from running; that it runs is told by its workload."""
     containers = [
-        [one["name"], one.get("ready"), one.get("restartCount"), _reason(one.get("state") or {})]
+        [one["name"], one.get("restartCount") or 0, _waits_for(one)]
         for key in ("initContainerStatuses", "containerStatuses")
         for one in status.get(key) or ()
     ]
-    return [status.get("phase"), _conditions(status), containers]
+    return [_trouble(status), [one for one in containers if one[1] or one[2]]]
 
 
-def _conditions(status: Mapping[str, Any]) -> list[list[Any]]:
-    conditions = status.get("conditions") or ()
-    return sorted([one["type"], one["status"], one.get("reason") or ""] for one in conditions)
-
-
-def _reason(state: Mapping[str, Any]) -> list[Any]:
-    return [[name, (detail or {}).get("reason")] for name, detail in sorted(state.items())]
+def _waits_for(container: Mapping[str, Any]) -> str:
+    reason = ((container.get("state") or {}).get("waiting") or {}).get("reason") or ""
+    return "" if reason in _ON_THE_WAY else reason

@@ -2,7 +2,8 @@
 
 Each `Watch` follows one kind in one namespace in a thread of its own: a snapshot first, then what changes
 after it. A cut watch goes on where it was; one that is too old begins with a new snapshot, and what vanished
-meanwhile is told as well. Objects whose fingerprint did not change are not told again.
+meanwhile is told as well. Objects in which nothing relevant changed are not told again. That a lane has got
+an object is not told either: whoever made it knows, and a leader begins with a sweep, which finds the rest.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import structlog
 
 from provisioner.errors import ConflictError, LanewayError
 from workers import metrics
-from workers.relevance import fingerprint
+from workers.relevance import View, is_news, is_owned, view
 
 Json = dict[str, Any]
 Tell = Callable[[Json, bool], None]  # an object, and whether it is gone
@@ -51,8 +52,9 @@ class Watch:
     def __init__(self, cluster: Watched, target: Target, tell: Tell) -> None:
         self._cluster, self._target, self._tell = cluster, target, tell
         self._stopped = threading.Event()
-        self._known: dict[str, tuple[str, Json]] = {}  # uid -> fingerprint and the object's identity
+        self._known: dict[str, tuple[View, Json]] = {}  # by uid, with the object's identity
         self._since = ""
+        self._begun = False
 
     def start(self) -> None:
         name = f"watch {self._target.kind} {self._target.namespace}"
@@ -80,18 +82,19 @@ class Watch:
         for uid in self._known.keys() - there:
             self._tell(self._known.pop(uid)[1], True)
         for obj in found:
-            self._note(obj, gone=False)
-        self._since = since
+            self._note(obj, gone=False, missed=self._begun)
+        self._since, self._begun = since, True
 
-    def _note(self, obj: Json, *, gone: bool) -> None:
-        uid, seen = obj["metadata"]["uid"], fingerprint(obj)
+    def _note(self, obj: Json, *, gone: bool, missed: bool = False) -> None:
+        """`missed`: an object that is new here may have changed before it was seen."""
+        uid, now = obj["metadata"]["uid"], view(obj)
+        before = self._known.pop(uid, None)
         if gone:
-            self._known.pop(uid, None)
-        elif uid in self._known and self._known[uid][0] == seen:
+            self._tell(obj, True)
             return
-        else:
-            self._known[uid] = seen, _identity(obj)
-        self._tell(obj, gone)
+        self._known[uid] = now, _identity(obj)
+        if is_news(before[0], now) if before else missed or not is_owned(obj):
+            self._tell(obj, False)
 
     def _loop(self) -> None:
         pause = FIRST_PAUSE
@@ -102,10 +105,18 @@ class Watch:
             except LanewayError as error:
                 if isinstance(error, ConflictError):
                     self._since = ""
-                metrics.WATCH_RESTARTS.labels(self._target.kind).inc()
                 log.info("watch.restarted", kind=self._target.kind, error=str(error))
-                self._stopped.wait(pause * (0.5 + random.random() / 2))
-                pause = min(LONGEST_PAUSE, pause * 2)
+                pause = self._rest(pause)
+            except Exception:
+                self._since = ""  # nobody would hear of it if the watch ended here
+                log.exception("watch.broken", kind=self._target.kind)
+                pause = self._rest(pause)
+
+    def _rest(self, pause: float) -> float:
+        """Waits about `pause` seconds; returns the pause after the next failure."""
+        metrics.WATCH_RESTARTS.labels(self._target.kind).inc()
+        self._stopped.wait(pause * (0.5 + random.random() / 2))
+        return min(LONGEST_PAUSE, pause * 2)
 
 
 def _identity(obj: Json) -> Json:

@@ -9,7 +9,7 @@ import pytest
 from provisioner import labels
 from provisioner.chain import Chain, Service, WorkloadRef
 from tests.support.deliveries import changed
-from workers.relevance import AllLanes, Holders, OneLane, concerned, fingerprint, settled
+from workers.relevance import AllLanes, Holders, OneLane, concerned, is_news, settled, view
 
 PAYMENT = Service(
     "payment", WorkloadRef("Deployment", "pay"), "image:{sha}", "shop", ("services/payment/**",)
@@ -58,22 +58,35 @@ def test_a_service_beside_a_chain_concerns_it_since_it_may_select_its_pods() -> 
         {"metadata__labels": {}},
         {"metadata__deletionTimestamp": "2026-01-02T03:04:05Z"},
         {"status__readyReplicas": 1},
-        {"status__conditions": [{"type": "Available", "status": "True"}]},
+        {"status__conditions": [{"type": "Progressing", "status": "False", "reason": "TooLong"}]},
+        {"status__conditions": [{"type": "ReplicaFailure", "status": "True", "reason": "Quota"}]},
     ],
 )
 def test_a_change_of_a_copy_that_its_lane_s_status_shows_matters(changes: dict[str, Any]) -> None:
     copy = deployment("pay-euro", "euro")
-    assert fingerprint(changed(copy, **changes)) != fingerprint(copy)
+    assert is_news(view(copy), view(changed(copy, **changes)))
 
 
 def test_a_baseline_s_readiness_does_not_matter_but_its_template_does() -> None:
-    assert fingerprint(changed(deployment(), status__readyReplicas=1)) == fingerprint(deployment())
-    assert fingerprint(changed(deployment(), metadata__generation=2)) != fingerprint(deployment())
+    assert not is_news(view(deployment()), view(changed(deployment(), status__readyReplicas=1)))
+    assert is_news(view(deployment()), view(changed(deployment(), metadata__generation=2)))
+
+
+def test_what_laneway_applied_itself_is_no_news() -> None:
+    copy = deployment("pay-euro", "euro")
+    applied = changed(copy, metadata__generation=2, metadata__annotations={labels.SPEC_HASH: "new"})
+    assert not is_news(view(copy), view(applied))
+
+
+def test_a_copy_on_its_way_is_no_news() -> None:
+    copy = deployment("pay-euro", "euro")
+    unavailable = {"type": "Available", "status": "False", "reason": "MinimumReplicasUnavailable"}
+    assert not is_news(view(copy), view(changed(copy, status__replicas=1, status__conditions=[unavailable])))
 
 
 def test_a_new_resource_version_alone_does_not_matter() -> None:
     for one in (deployment(), deployment("pay-euro", "euro")):
-        assert fingerprint(changed(one, metadata__resourceVersion="2")) == fingerprint(one)
+        assert not is_news(view(one), view(changed(one, metadata__resourceVersion="2")))
 
 
 def pod(**status: Any) -> dict[str, Any]:
@@ -88,16 +101,14 @@ def test_a_pod_s_reason_for_waiting_matters_and_its_heartbeat_does_not() -> None
     waiting = {
         "name": "main",
         "ready": False,
-        "state": {"waiting": {"reason": "ErrImagePull", "message": "1"}},
+        "state": {"waiting": {"reason": "ContainerCreating", "message": "1"}},
     }
     other = changed(waiting, state={"waiting": {"reason": "CrashLoopBackOff"}})
     ready = {"type": "Ready", "status": "False", "lastProbeTime": "1"}
     before = pod(phase="Pending", containerStatuses=[waiting], conditions=[ready])
-    assert fingerprint(before) != fingerprint(
-        pod(phase="Pending", containerStatuses=[other], conditions=[ready])
-    )
+    assert is_news(view(before), view(pod(phase="Pending", containerStatuses=[other], conditions=[ready])))
     probed = pod(phase="Pending", containerStatuses=[waiting], conditions=[changed(ready, lastProbeTime="2")])
-    assert fingerprint(before) == fingerprint(probed)
+    assert not is_news(view(probed), view(before))
 
 
 def lane(generation: int, observed: int | None) -> dict[str, Any]:
@@ -125,13 +136,13 @@ def test_a_lane_without_its_labels_is_not_settled() -> None:
 )
 def test_what_other_lanes_may_wait_for_matters(more: dict[str, Any]) -> None:
     before = lane(2, 2)
-    assert fingerprint(changed(before, status={**before["status"], **more})) != fingerprint(before)
+    assert is_news(view(before), view(changed(before, status={**before["status"], **more})))
 
 
 def test_a_longer_timeline_does_not_matter() -> None:
     before = lane(2, 2)
     more = {**before["status"], "timeline": [{"event": "Opened"}]}
-    assert fingerprint(changed(before, status=more)) == fingerprint(before)
+    assert not is_news(view(before), view(changed(before, status=more)))
 
 
 def test_a_lane_that_is_being_deleted_is_not_settled() -> None:
