@@ -7,6 +7,7 @@ import http.client
 import itertools
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -256,6 +257,7 @@ class Envoy:
             self.process.send_signal(signal.SIGTERM)
             self.process.wait(10)
         self._log.close()
+        shutil.rmtree(self.home)
 
 
 def free_port() -> int:
