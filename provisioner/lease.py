@@ -86,11 +86,13 @@ def _take(held: Held) -> Json:
     place, now = held.place, held.now()
     found = held.cluster.get("Lease", place.name, place.namespace)
     spec = (found or {}).get("spec") or {}
-    if spec.get("holderIdentity") and not _is_over(spec, now):
+    left = _left(spec, now)
+    if spec.get("holderIdentity") and left > 0:
         raise HeldError(
             f"{spec['holderIdentity']} has held it since {spec.get('acquireTime', '?')}; "
-            f"wait for its end, or {place.seconds} s if it died",
+            f"wait for its end, or {left:.0f} s if it died",
             where=str(place),
+            retry_after=left,
         )
     wanted = {
         "holderIdentity": held.holder,
@@ -104,9 +106,12 @@ def _take(held: Held) -> Json:
         raise HeldError("somebody else took it at this moment", where=str(place)) from error
 
 
-def _is_over(spec: Json, now: datetime) -> bool:
+def _left(spec: Json, now: datetime) -> float:
+    """For how many seconds the last renewal still holds it."""
     renewed = spec.get("renewTime")
-    return not renewed or now - moment(renewed) > timedelta(seconds=spec.get("leaseDurationSeconds") or 0)
+    if not renewed:
+        return 0.0
+    return float(spec.get("leaseDurationSeconds") or 0) - (now - moment(renewed)).total_seconds()
 
 
 def _replaced(held: Held, found: Json, spec: Json) -> Json:

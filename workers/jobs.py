@@ -17,7 +17,6 @@ from provisioner.chain import Chain
 from provisioner.errors import LanewayError
 from provisioner.events import ForgeEvent
 from provisioner.lane import Lane
-from provisioner.lease import HeldError
 from provisioner.reconcile import Outcome
 from provisioner.record import Recorded
 from provisioner.world import World
@@ -84,12 +83,10 @@ def converge(chain_name: str, lane: str, context: Context, written: Lane | None 
 
 
 def sweep(context: Context) -> None:
-    """One sweep over the lanes of all chains, unless another one runs."""
+    """One sweep over the lanes of all chains. Raises HeldError while another one runs, or died a short time
+    ago: it is tried again then."""
     world = context.world(Fence(sweeping.SECONDS))
-    try:
-        sweeping.run(context.book.chains().values(), world, context.queue)
-    except HeldError as error:
-        log.info("sweep.elsewhere", error=str(error))
+    sweeping.run(context.book.chains().values(), world, context.queue)
 
 
 def _converged_at_once(written: Lane | None, context: Context) -> bool:

@@ -437,9 +437,11 @@ def test_only_one_sweep_runs_at_a_time_and_the_other_hears_who_it_is(shop: Shop)
 def test_a_sweep_that_died_is_taken_over_when_its_lease_is_over(shop: Shop) -> None:
     place = Place(shop.world.settings.namespace, LEASE)
     lease.take(shop.cluster, place, shop.clock)
-    with pytest.raises(HeldError):
+    shop.clock.step(10)
+    with pytest.raises(HeldError) as caught:
         swept(shop)
-    shop.clock.step(place.seconds + 1)
+    assert caught.value.retry_after == place.seconds - 10
+    shop.clock.step(caught.value.retry_after)
     swept(shop)
 
 
