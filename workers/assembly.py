@@ -20,11 +20,16 @@ from workers.beat import Leader
 from workers.chainbook import ChainBook
 from workers.credentials import from_secrets
 from workers.election import Election
+from workers.exposition import Health, Pulse
 from workers.fence import Fence, FencedCluster
 from workers.jobs import Context
 from workers.locks import Locks
 from workers.queue import Queue
 from workers.schedule import Cron
+
+# each turn may wait for Redis, or for the API server, until that is given up
+WORKER_SECONDS = 60
+BEAT_SECONDS = 120
 
 
 def context(settings: Settings) -> Context:
@@ -54,6 +59,19 @@ def leader(settings: Settings, cluster: Cluster) -> Callable[[], Leader]:
     jobs = Queue(queue.connect(settings.redis_url), lease=settings.lock_seconds)
     cron = Cron(settings.sweep_schedule, "LANEWAY_SWEEP_SCHEDULE")
     return lambda: Leader(cluster, book, jobs, cron, settings.max_lanes_total)
+
+
+def worker_health(context: Context, settings: Settings) -> Health:
+    """What a worker lives by and needs."""
+    cluster = clusters.connect(settings.kubeconfig)
+    needs = {"redis": context.queue.reachable, "cluster": cluster.reachable, "chains": context.book.check}
+    return Health(Pulse(WORKER_SECONDS), needs)
+
+
+def beat_health(settings: Settings, cluster: Cluster) -> Health:
+    """What beat lives by and needs; whether it leads says nothing of its health."""
+    jobs = Queue(queue.connect(settings.redis_url))
+    return Health(Pulse(BEAT_SECONDS), {"redis": jobs.reachable, "cluster": cluster.reachable})
 
 
 def _worlds(settings: Settings, cluster: Cluster) -> Callable[[Fence], World]:

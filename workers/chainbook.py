@@ -43,6 +43,12 @@ class ChainBook:
                 self._refresh()
             return self._chains
 
+    def check(self) -> None:
+        """Raises what is wrong with the files as they are now, although the last good ones are in use."""
+        self.chains()
+        if self.problem is not None:
+            raise self.problem
+
     def get(self, name: str) -> Chain:
         """The chain of that name; PermanentError when no file describes one."""
         try:

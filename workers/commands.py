@@ -30,12 +30,14 @@ def worker(metrics_port_file: PortFile = None) -> None:
 
     logs.configure("worker")
     found = settings.load()
-    exposition.serve(found, metrics_port_file)
     context = assembly.context(found)
+    health = assembly.worker_health(context, found)
+    exposition.serve(found, metrics_port_file, health)
     runner = Runner(context.queue)
     app = celery.make_app(found)
     tasks.register(app, context, runner, found.dedupe_seconds)
-    process.run(app, context.queue, runner, found.worker_threads, found.job_seconds)
+    ticker = process.Ticker(context.queue, runner.running, health.pulse)
+    process.run(app, runner, found.worker_threads, found.job_seconds, ticker)
 
 
 def beat(metrics_port_file: PortFile = None) -> None:
@@ -51,8 +53,9 @@ def beat(metrics_port_file: PortFile = None) -> None:
     found = settings.load()
     reached = cluster.connect(found.kubeconfig)
     lead = assembly.leader(found, reached)
-    exposition.serve(found, metrics_port_file)
+    health = assembly.beat_health(found, reached)
+    exposition.serve(found, metrics_port_file, health)
     stopped = threading.Event()
     for one in (signal.SIGTERM, signal.SIGINT):
         signal.signal(one, lambda *_: stopped.set())
-    process.run(assembly.election(found, reached), lead, stopped)
+    process.run(assembly.election(found, reached), lead, stopped, health.pulse)

@@ -24,12 +24,19 @@ LOCK_BUSY = Counter(
     "laneway_lane_lock_busy", "Jobs that left their work to the job that held the lane's lock"
 )
 RUNNING = Gauge("laneway_jobs_running", "Jobs that this worker is running")
-WAITING = Gauge("laneway_jobs_waiting", "Jobs in the queue")
+WAITING = Gauge("laneway_jobs_waiting", "Jobs in the queue; workers and the beat that leads look")
+OLDEST = Gauge("laneway_jobs_oldest_seconds", "How long the oldest job in the queue has been due")
 LANES = Gauge(
     "laneway_lanes", "Lanes by chain and phase; only the beat that leads counts", ["chain", "phase"]
 )
 LEADER = Gauge("laneway_beat_leader", "1 while this beat leads")
 WATCH_RESTARTS = Counter("laneway_beat_watch_restarts", "Watches begun anew after an error", ["kind"])
+
+
+def show_queue(waiting: int, oldest: float) -> None:
+    """Sets how many jobs wait, and for how many seconds the oldest has."""
+    WAITING.set(waiting)
+    OLDEST.set(oldest)
 
 
 def show_lanes(counts: Mapping[tuple[str, str], int]) -> None:

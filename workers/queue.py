@@ -27,6 +27,7 @@ from workers import message, scripts
 JOBS = "laneway:jobs"  # hash: job id -> message
 DUE = "laneway:due"  # sorted set: job id -> when it is put into the list (again), seconds
 LEASES = "laneway:leases"  # sorted set: id of a running job -> when its worker counts as gone, seconds
+LISTED = "laneway:listed"  # sorted set: id of a job in the list -> when it was put there, seconds
 MARK = "laneway:mark:"  # + key: the id of the job that was put under it, or "done"
 FOUNDED = "laneway:founded"
 
@@ -102,7 +103,7 @@ class Queue:
         self.lease = lease  # seconds after which a job counts as lost unless it is renewed
         self._scripts = {
             name: client.register_script(getattr(scripts, name))
-            for name in ("PUT", "BEGIN", "RENEW", "FINISH", "CANCEL", "RETRY", "PROMOTE")
+            for name in ("PUT", "BEGIN", "RENEW", "FINISH", "CANCEL", "RETRY", "PROMOTE", "OLDEST")
         }
 
     def put(self, job: Job) -> bool:
@@ -115,12 +116,12 @@ class Queue:
 
     def cancel(self, key: str) -> bool:
         """Forgets the job that waits under a key, unless it is running."""
-        return bool(self._run("CANCEL", "cancel a job", [MARK + key, JOBS, DUE, LEASES], []))
+        return bool(self._run("CANCEL", "cancel a job", [MARK + key, JOBS, DUE, LEASES, LISTED], []))
 
     def begin(self, task: str, key: str, *, reopen: bool) -> bool:
         """Leases the job; False when it is done, or running elsewhere. With `reopen` a job with the same key
         may be put from now on, since what changes from now on may come too late for this one."""
-        keys = [MARK + key, JOBS, DUE, LEASES]
+        keys = [MARK + key, JOBS, DUE, LEASES, LISTED]
         return bool(self._run("BEGIN", "begin a job", keys, [task, str(self.lease), str(int(reopen))]))
 
     def renew(self, tasks: Iterable[str]) -> None:
@@ -129,7 +130,7 @@ class Queue:
 
     def finish(self, task: str, key: str, keep: int = 0) -> None:
         """Forgets the job; with `keep` its key stays a duplicate for that many seconds."""
-        self._run("FINISH", "finish a job", [MARK + key, JOBS, DUE, LEASES], [task, str(keep)])
+        self._run("FINISH", "finish a job", [MARK + key, JOBS, DUE, LEASES, LISTED], [task, str(keep)])
 
     def retry(self, task: str, job: Job, seconds: float) -> None:
         """Puts a running job back, as it is now, for `seconds` from now."""
@@ -137,7 +138,7 @@ class Queue:
 
     def promote(self) -> int:
         """Puts what is due into the list, at most 100 at once; how many."""
-        keys = [JOBS, DUE, message.QUEUE]
+        keys = [JOBS, DUE, message.QUEUE, LISTED]
         return int(self._run("PROMOTE", "look for due jobs", keys, [str(RECLAIM_SECONDS)]))
 
     def founded(self) -> bool:
@@ -150,6 +151,10 @@ class Queue:
         with answered("count jobs"):
             return int(self._client.llen(message.QUEUE))
 
+    def oldest(self) -> float:
+        """For how many seconds the job has waited that has waited longest since it was due; 0 for none."""
+        return float(self._run("OLDEST", "look for the oldest job", [JOBS, LISTED], []))
+
     def reachable(self) -> None:
         """Raises QueueError unless Redis answers."""
         with answered("reach Redis"):
@@ -157,7 +162,7 @@ class Queue:
 
     def _place(self, job: Job, seconds: float, now: str) -> bool:
         task = uuid.uuid4().hex
-        keys = [MARK + job.key, JOBS, DUE, message.QUEUE]
+        keys = [MARK + job.key, JOBS, DUE, message.QUEUE, LISTED]
         args = [task, job.encode(task), str(seconds), now, str(KEPT_SECONDS)]
         return bool(self._run("PUT", "queue a job", keys, args))
 

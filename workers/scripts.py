@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 PUT = """
--- keys: mark, jobs, due, list; arguments: id, message, seconds until due (again), 1 for now,
+-- keys: mark, jobs, due, list, listed; arguments: id, message, seconds until due (again), 1 for now,
 -- seconds for which the mark outlives a job that never ends
 local held = redis.call('GET', KEYS[1])
 local due = tonumber(redis.call('TIME')[1]) + tonumber(ARGV[3])
@@ -15,12 +15,16 @@ end
 redis.call('SET', KEYS[1], ARGV[1], 'EX', ARGV[5])
 redis.call('HSET', KEYS[2], ARGV[1], ARGV[2])
 redis.call('ZADD', KEYS[3], due, ARGV[1])
-if ARGV[4] == '1' then redis.call('LPUSH', KEYS[4], ARGV[2]) end
+if ARGV[4] == '1' then
+  redis.call('LPUSH', KEYS[4], ARGV[2])
+  redis.call('ZADD', KEYS[5], 'NX', redis.call('TIME')[1], ARGV[1])
+end
 return 1
 """
 
 BEGIN = """
--- keys: mark, jobs, due, leases; arguments: id, seconds of the lease, 1 to let the mark go
+-- keys: mark, jobs, due, leases, listed; arguments: id, seconds of the lease, 1 to let the mark go
+redis.call('ZREM', KEYS[5], ARGV[1])
 if redis.call('HEXISTS', KEYS[2], ARGV[1]) == 0 then return 0 end
 local now = tonumber(redis.call('TIME')[1])
 local lease = redis.call('ZSCORE', KEYS[4], ARGV[1])
@@ -42,7 +46,8 @@ return #ARGV - 1
 """
 
 FINISH = """
--- keys: mark, jobs, due, leases; arguments: id, seconds for which the mark stays
+-- keys: mark, jobs, due, leases, listed; arguments: id, seconds for which the mark stays
+redis.call('ZREM', KEYS[5], ARGV[1])
 redis.call('HDEL', KEYS[2], ARGV[1])
 redis.call('ZREM', KEYS[3], ARGV[1])
 redis.call('ZREM', KEYS[4], ARGV[1])
@@ -53,12 +58,13 @@ return 1
 """
 
 CANCEL = """
--- keys: mark, jobs, due, leases
+-- keys: mark, jobs, due, leases, listed
 local id = redis.call('GET', KEYS[1])
 if not id or id == 'done' or redis.call('ZSCORE', KEYS[4], id) then return 0 end
 redis.call('DEL', KEYS[1])
 redis.call('HDEL', KEYS[2], id)
 redis.call('ZREM', KEYS[3], id)
+redis.call('ZREM', KEYS[5], id)
 return 1
 """
 
@@ -72,7 +78,7 @@ return 1
 """
 
 PROMOTE = """
--- keys: jobs, due, list; arguments: seconds until due again
+-- keys: jobs, due, list, listed; arguments: seconds until due again
 local clock = redis.call('TIME')
 local now = tonumber(clock[1]) + tonumber(clock[2]) / 1000000
 local ids = redis.call('ZRANGEBYSCORE', KEYS[2], '-inf', now, 'LIMIT', 0, 100)
@@ -81,7 +87,22 @@ for _, id in ipairs(ids) do
   if text then
     redis.call('LPUSH', KEYS[3], text)
     redis.call('ZADD', KEYS[2], now + tonumber(ARGV[1]), id)
+    redis.call('ZADD', KEYS[4], 'NX', now, id)
   else redis.call('ZREM', KEYS[2], id) end
 end
 return #ids
+"""
+
+OLDEST = """
+-- keys: jobs, listed; how many seconds the longest has been in the list without being begun, as text
+local clock = redis.call('TIME')
+local now = tonumber(clock[1]) + tonumber(clock[2]) / 1000000
+while true do
+  local first = redis.call('ZRANGE', KEYS[2], 0, 0, 'WITHSCORES')
+  if #first == 0 then return '0' end
+  if redis.call('HEXISTS', KEYS[1], first[1]) == 1 then
+    return tostring(math.max(0, now - tonumber(first[2])))
+  end
+  redis.call('ZREM', KEYS[2], first[1])
+end
 """

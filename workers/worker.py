@@ -17,6 +17,7 @@ from celery.worker import WorkController, state
 from provisioner.errors import QueueError
 from workers import metrics
 from workers.execution import Runner
+from workers.exposition import Pulse
 from workers.queue import Queue
 
 TICK_SECONDS = 0.25
@@ -27,8 +28,8 @@ log = structlog.get_logger()
 class Ticker:
     """Looks after the queue while the worker runs. Redis' absence is logged once, and outlasted."""
 
-    def __init__(self, queue: Queue, running: Callable[[], frozenset[str]]) -> None:
-        self._queue, self._running = queue, running
+    def __init__(self, queue: Queue, running: Callable[[], frozenset[str]], pulse: Pulse) -> None:
+        self._queue, self._running, self._pulse = queue, running, pulse
         self._renew_ticks = max(1, int(queue.lease / 3 / TICK_SECONDS))
         self._done = threading.Event()
         self._absent = False
@@ -45,6 +46,7 @@ class Ticker:
         ticks = 0
         while not self._done.wait(TICK_SECONDS):
             ticks += 1
+            self._pulse.beat()
             try:
                 self.tick(renew=ticks % self._renew_ticks == 0)
             except QueueError as error:
@@ -59,7 +61,7 @@ class Ticker:
             self._queue.renew(running)
         self._queue.promote()
         if renew:
-            metrics.WAITING.set(self._queue.waiting())
+            metrics.show_queue(self._queue.waiting(), self._queue.oldest())
 
     def _note_absence(self, error: QueueError) -> None:
         if not self._absent:
@@ -67,7 +69,7 @@ class Ticker:
         self._absent = True
 
 
-def run(app: Celery, queue: Queue, runner: Runner, threads: int, job_seconds: float) -> None:
+def run(app: Celery, runner: Runner, threads: int, job_seconds: float, ticker: Ticker) -> None:
     """Works until SIGTERM or SIGINT, then finishes what is running, for at most `job_seconds`. A second
     signal ends at once; what was running then is done by another worker."""
     worker = WorkController(
@@ -81,7 +83,6 @@ def run(app: Celery, queue: Queue, runner: Runner, threads: int, job_seconds: fl
         quiet=True,
     )
     _end_gently(job_seconds)
-    ticker = Ticker(queue, runner.running)
     ticker.start()
     log.info("worker.started", threads=threads)
     worker.start()

@@ -20,6 +20,7 @@ from provisioner.reconcile import Outcome
 from provisioner.record import Recorded
 from workers import celery, queue, tasks, worker
 from workers.execution import Runner
+from workers.exposition import Pulse
 from workers.jobs import Context
 from workers.locks import Locks
 from workers.queue import Queue
@@ -82,7 +83,8 @@ def main() -> None:
     runner = Runner(jobs)
     app = celery.make_app(found)
     tasks.register(app, context, runner, found.dedupe_seconds)
-    worker.run(app, jobs, runner, found.worker_threads, found.job_seconds)
+    ticker = worker.Ticker(jobs, runner.running, Pulse(60))
+    worker.run(app, runner, found.worker_threads, found.job_seconds, ticker)
 
 
 if __name__ == "__main__":
