@@ -39,7 +39,7 @@ def run(
     enqueue = paced(jobs, world.settings.sweep_rate)
     report = sweep(chains, world, dry_run=dry_run, confirm=confirm, enqueue=enqueue)
     if not dry_run:
-        _count(report)
+        count(report)
     return report
 
 
@@ -53,7 +53,8 @@ def paced(jobs: Queue, rate: float) -> Callable[[str, str], None]:
     return enqueue
 
 
-def _count(report: Report) -> None:
+def count(report: Report) -> None:
+    """Adds a sweep to this process' metrics."""
     for (action, why), count in report.counts().items():
         FINDINGS.labels(action.value, why.value).inc(count)
         if action is Action.REMOVE_OBJECT:
