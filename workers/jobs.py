@@ -104,11 +104,12 @@ def _converged_at_once(written: Lane | None, context: Context) -> bool:
 
 
 def _converge(chain: Chain, lane: str, context: Context, world: World, written: Lane | None) -> None:
+    again = queue.converge_again(chain.name, lane)
+    # before the run, which does what is forgotten here; after it, it might be what a newer run has put
+    context.queue.cancel(again.key)
     outcome = context.converge(chain, lane, world, written)
     for step, seconds in outcome.steps.items():
         metrics.STEP_SECONDS.labels(step).observe(seconds)
-    again = queue.converge_again(chain.name, lane)
-    context.queue.cancel(again.key)
     if outcome.again is not None:
         context.queue.later(again, outcome.again)
 

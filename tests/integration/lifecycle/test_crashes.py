@@ -72,7 +72,8 @@ class Stage:
     def apart(self, name: str) -> Stage:
         """The same shop as a chain of that name, with mirrors and a ledger that nobody has used yet."""
         path = self.folder / f"{name}.yaml"
-        path.write_text(chain_file(self.shop.origin, name, NAMESPACE))
+        text = chain_file(self.shop.origin, name, NAMESPACE)
+        path.write_text(f"{text}lifecycle: {{max_lanes: 1000}}\n")
         changed = {"chains": path, "mirrors": self.folder / "mirrors" / name}
         return replace(self, chain=chains.load(path)[0], settings=self.settings.model_copy(update=changed))
 
@@ -93,7 +94,7 @@ class Stage:
 
     def dies(self, point: Point) -> None:
         ended = lives.life(self.settings, self.log, killed_at(point.call.number, point.moment))
-        assert ended == -signal.SIGKILL, f"{point}: it ended with {ended}; {self.log.read_text()}"
+        assert ended == -signal.SIGKILL, f"{point}: it ended with {ended}; {self.log.read_text()[-2000:]}"
 
     def another_takes_over(self) -> None:
         with self.redis() as client:
@@ -131,7 +132,7 @@ class Update(Create):
         super().prepare(stage, branches)
         for branch in branches:
             stage.tell(Kind.OPENED, branch, 0)
-        assert lives.life(stage.settings, stage.log) == 0, stage.log.read_text()
+        assert lives.life(stage.settings, stage.log) == 0, stage.log.read_text()[-4000:]
 
     def begin(self, stage: Stage, branch: str) -> None:
         stage.shop.origin.commit(branch, {"payment/app.py": "1", "orders/app.py": "2"})
@@ -194,7 +195,7 @@ def played(operation: Create, stage: Stage, points: Sequence[Point]) -> list[str
         stage.shop.pulls[point.branch] = len(stage.shop.pulls) + 1
     hands = [_Hand(operation, stage.hand(number), points[number::HANDS]) for number in range(HANDS)]
     ended = lives.together([hand.go_through for hand in hands], stage.log)
-    assert ended == [0] * HANDS, stage.log.read_text()
+    assert ended == [0] * HANDS, stage.log.read_text()[-4000:]
     return [line for hand in hands for line in json.loads(hand.notes.read_text())]
 
 

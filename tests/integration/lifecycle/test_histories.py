@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from itertools import count
 from typing import Any
@@ -18,27 +17,20 @@ import pytest
 from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
-from provisioner import reconcile, sweep
-from provisioner.chain import Chain, Lifecycle, Trigger
-from provisioner.chainfile import parse
+from provisioner import sweep
+from provisioner.chain import Lifecycle, Trigger
 from provisioner.cluster import Cluster
 from provisioner.errors import PermanentError, TemporaryError
 from provisioner.events import ForgeEvent
-from provisioner.record import record
-from provisioner.settings import Settings
-from provisioner.world import World
 from tests.support import law
 from tests.support.crashes import Crash, Moment, Mortal, watched
-from tests.support.forge import Branch, Forge, ModelGit, received
+from tests.support.forge import Branch, received
 from tests.support.localapi import Local, connected
-from tests.support.shop import SERVICES, Clock, baseline
-from workers import jobs, message, queue
-from workers.fence import Fence, FencedCluster
-from workers.jobs import Context
+from tests.support.scene import Scene, chain, furnish
+from workers import queue
 from workers.queue import Job
 
 HISTORIES = 200
-NAMESPACE = "histories"
 LABEL = "preview"
 BRANCHES = (
     Branch("acme/shop", "one"),
@@ -89,58 +81,13 @@ histories = st.lists(
 )
 
 
-class Desk:
-    """The queue and the locks of workers of which one works at a time."""
-
-    seconds = 30.0
-
-    def __init__(self) -> None:
-        self.waiting: dict[str, Job] = {}
-
-    def put(self, job: Job) -> None:
-        self.waiting.setdefault(job.key, job)
-
-    def later(self, job: Job, _: float) -> None:
-        self.put(job)
-
-    def cancel(self, key: str) -> None:
-        self.waiting.pop(key, None)
-
-    def mark(self, _: str) -> int:
-        return 0
-
-    marked = mark
-
-    @contextmanager
-    def hold(self, _: str) -> Iterator[Desk]:
-        yield self
-
-    def valid(self) -> bool:
-        return True
-
-    def release(self) -> None:
-        """Nobody else asks for it."""
-
-
 class Play:
     """One history while it happens."""
 
-    def __init__(self, local: Local, cluster: Cluster, chain: Chain) -> None:
-        self.local, self.cluster, self.chain = local, cluster, chain
-        self.clock = Clock()
-        self.desk: Any = Desk()
-        self.forge = Forge(self.clock)
+    def __init__(self, local: Local, scene: Scene) -> None:
+        self.local, self.scene = local, scene
+        self.clock, self.forge, self.desk = scene.clock, scene.forge, scene.desk
         self.deliveries: list[ForgeEvent] = []
-        self.world = World(cluster, ModelGit(self.forge), Settings(drain_seconds=2), self.clock)
-        book: Any = self
-        self.context = Context(book, self.desk, self.desk, self._fenced, record, reconcile.converge, 45)
-
-    def _fenced(self, fence: Fence) -> World:
-        return replace(self.world, cluster=FencedCluster(self.cluster, fence))
-
-    def get(self, _: str) -> Chain:
-        """The chain book's one chain."""
-        return self.chain
 
     # --- steps --------------------------------------------------------------------------------------------
 
@@ -164,7 +111,7 @@ class Play:
             at = number % len(self.deliveries)
             said = self.deliveries[at] if again else self.deliveries.pop(at)
             told = received(said, self.clock.now)
-            job = queue.deliver(told.to_json(), f"{told.delivery}-{len(self.desk.waiting)}", self.chain.name)
+            job = queue.deliver(told.to_json(), f"{told.delivery}-{self.clock.now}", self.scene.chain.name)
             self._run(job, mortal)
 
     def work(self, number: int, mortal: Mortal) -> None:
@@ -184,12 +131,11 @@ class Play:
         def enqueue(chain: str, lane: str) -> None:
             self.desk.put(queue.converge(chain, lane))
 
-        sweep.sweep([self.chain], self.world, dry_run=False, confirm=True, enqueue=enqueue)
+        sweep.sweep([self.scene.chain], self.scene.world, dry_run=False, confirm=True, enqueue=enqueue)
 
     def _run(self, job: Job, mortal: Mortal) -> None:
         """A job that did not end comes back, as the queue has it; one that cannot succeed does not."""
-        do = jobs.deliver if job.name == message.DELIVER else jobs.converge
-        if not self._attempt(lambda: do(*job.args, self.context), mortal):
+        if not self._attempt(lambda: self.scene.run(job), mortal):
             self.desk.put(job)
 
     def _attempt(self, action: Callable[[], None], mortal: Mortal) -> bool:
@@ -223,38 +169,21 @@ class Play:
         raise AssertionError(f"the lanes never come to rest: {before}")
 
     def _versions(self) -> dict[str, str]:
-        found = law.lanes_of(self.chain, self.cluster)
+        found = law.lanes_of(self.scene.chain, self.scene.cluster)
         return {name: lane.resource_version for name, lane in found.items()}
 
     def clear(self) -> None:
         self.local.heal()
-        for found in self.cluster.list("Lane"):
-            self.cluster.delete("Lane", found["metadata"]["name"])
+        for found in self.scene.cluster.list("Lane"):
+            self.scene.cluster.delete("Lane", found["metadata"]["name"])
 
 
 @pytest.fixture(scope="module")
 def place() -> Iterator[tuple[Local, Cluster]]:
     local, cluster = connected()
-    cluster.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}}, force=True)
-    for service in SERVICES:
-        for one in baseline(service, NAMESPACE):
-            cluster.apply(one, force=True)
+    furnish(cluster)
     yield local, cluster
     local.close()
-
-
-def chain_of(number: int, when: Trigger) -> Chain:
-    """A chain over two repositories, with a ledger of its own."""
-    services = "\n".join(
-        f'  {name}: {{paths: ["{name}/**"], workload: Deployment/{name}, image: "{name}:{{sha}}"}}'
-        for name in SERVICES
-    )
-    text = (
-        f"chain: histories-{number}\nnamespace: {NAMESPACE}\n"
-        "repositories: [{url: 'https://x.example/acme/shop'}, {url: 'https://x.example/acme/billing'}]\n"
-        f"services:\n{services}\nshared_paths: {{'libs/**': [orders, payment]}}\n"
-    )
-    return replace(parse(text, "laneway.yaml"), lifecycle=Lifecycle(ttl=None, when=when, label=LABEL))
 
 
 NUMBERS = count(1)
@@ -271,15 +200,17 @@ NUMBERS = count(1)
 def test_whatever_happened_the_lanes_are_the_open_pull_requests(
     place: tuple[Local, Cluster], history: list[Step], when: Trigger, order: int
 ) -> None:
-    play = Play(*place, chain_of(next(NUMBERS), when))
+    local, cluster = place
+    lifecycle = Lifecycle(ttl=None, when=when, label=LABEL)
+    play = Play(local, Scene(cluster, replace(chain(f"histories-{next(NUMBERS)}"), lifecycle=lifecycle)))
     try:
         for branch in BRANCHES:
             play.do(("push", branch, ["payment/app.py"]))
         for step in history:
             play.do(step)
         play.end(random.Random(order))
-        truth = play.forge.truth(play.chain)
+        truth = play.forge.truth(play.scene.chain)
         event(f"{len(truth.open)} lanes at the end")
-        assert law.breaches(play.chain, play.world, truth) == []
+        assert law.breaches(play.scene.chain, play.scene.world, truth) == []
     finally:
         play.clear()
