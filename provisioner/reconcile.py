@@ -85,6 +85,7 @@ def _close(lane: Lane, world: World) -> Outcome:
         return Outcome(lane.object_name, Phase.TERMINATING, again=world.settings.drain_seconds)
     left = world.settings.drain_seconds - status.terminating_for(lane.status, now)
     if left > 0:
+        log.info("lane.draining", lane=lane.object_name, left=round(left, 3))
         return Outcome(lane.object_name, Phase.TERMINATING, again=left)
     lanes.remove(world.cluster, lane)
     log.info("lane.closed", lane=lane.object_name)

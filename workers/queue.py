@@ -102,7 +102,7 @@ class Queue:
         self._client = client
         self.lease = lease  # seconds after which a job counts as lost unless it is renewed
         self._scripts = {
-            name: client.register_script(getattr(scripts, name))
+            name: client.register_script(scripts.CLOCK + getattr(scripts, name))
             for name in ("PUT", "BEGIN", "RENEW", "FINISH", "CANCEL", "RETRY", "PROMOTE", "OLDEST")
         }
 

@@ -87,9 +87,18 @@ class View:
 def view(obj: Json) -> View:
     metadata = obj["metadata"]
     marks = [metadata.get(name) for name in ("deletionTimestamp", "labels", "ownerReferences")]
-    wanted = obj.get("spec") if obj["kind"] == "Service" else metadata.get("generation")
     applied = (metadata.get("annotations") or {}).get(labels.SPEC_HASH, "")
-    return View(_text([*marks, _state(obj)]), applied, _text(wanted))
+    return View(_text([*marks, _state(obj)]), applied, _text(_wanted(obj)))
+
+
+def _wanted(obj: Json) -> object:
+    match obj["kind"]:
+        case "Service":
+            return obj.get("spec")
+        case "Pod":
+            return None  # its workload's business
+        case _:
+            return obj["metadata"].get("generation")
 
 
 def is_news(before: View, now: View) -> bool:

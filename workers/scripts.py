@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+# stands before every script: the server's time, in seconds
+CLOCK = """
+local function clock()
+  local time = redis.call('TIME')
+  return tonumber(time[1]) + tonumber(time[2]) / 1000000
+end
+"""
+
 PUT = """
 -- keys: mark, jobs, due, list, listed; arguments: id, message, seconds until due (again), 1 for now,
 -- seconds for which the mark outlives a job that never ends
 local held = redis.call('GET', KEYS[1])
-local due = tonumber(redis.call('TIME')[1]) + tonumber(ARGV[3])
+local due = clock() + tonumber(ARGV[3])
 if held == 'done' then return 0 end
 if held and redis.call('HEXISTS', KEYS[2], held) == 1 then
   if ARGV[4] == '0' then redis.call('ZADD', KEYS[3], 'LT', due, held) end
@@ -17,7 +25,7 @@ redis.call('HSET', KEYS[2], ARGV[1], ARGV[2])
 redis.call('ZADD', KEYS[3], due, ARGV[1])
 if ARGV[4] == '1' then
   redis.call('LPUSH', KEYS[4], ARGV[2])
-  redis.call('ZADD', KEYS[5], 'NX', redis.call('TIME')[1], ARGV[1])
+  redis.call('ZADD', KEYS[5], 'NX', clock(), ARGV[1])
 end
 return 1
 """
@@ -26,7 +34,7 @@ BEGIN = """
 -- keys: mark, jobs, due, leases, listed; arguments: id, seconds of the lease, 1 to let the mark go
 redis.call('ZREM', KEYS[5], ARGV[1])
 if redis.call('HEXISTS', KEYS[2], ARGV[1]) == 0 then return 0 end
-local now = tonumber(redis.call('TIME')[1])
+local now = clock()
 local lease = redis.call('ZSCORE', KEYS[4], ARGV[1])
 if lease and tonumber(lease) > now then return 0 end
 redis.call('ZADD', KEYS[4], now + tonumber(ARGV[2]), ARGV[1])
@@ -37,7 +45,7 @@ return 1
 
 RENEW = """
 -- keys: due, leases; arguments: seconds of the lease, ids
-local ends = tonumber(redis.call('TIME')[1]) + tonumber(ARGV[1])
+local ends = clock() + tonumber(ARGV[1])
 for i = 2, #ARGV do
   redis.call('ZADD', KEYS[1], 'XX', ends, ARGV[i])
   redis.call('ZADD', KEYS[2], 'XX', ends, ARGV[i])
@@ -72,15 +80,14 @@ RETRY = """
 -- keys: jobs, due, leases; arguments: id, message, seconds
 if redis.call('HEXISTS', KEYS[1], ARGV[1]) == 0 then return 0 end
 redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])
-redis.call('ZADD', KEYS[2], tonumber(redis.call('TIME')[1]) + tonumber(ARGV[3]), ARGV[1])
+redis.call('ZADD', KEYS[2], clock() + tonumber(ARGV[3]), ARGV[1])
 redis.call('ZREM', KEYS[3], ARGV[1])
 return 1
 """
 
 PROMOTE = """
 -- keys: jobs, due, list, listed; arguments: seconds until due again
-local clock = redis.call('TIME')
-local now = tonumber(clock[1]) + tonumber(clock[2]) / 1000000
+local now = clock()
 local ids = redis.call('ZRANGEBYSCORE', KEYS[2], '-inf', now, 'LIMIT', 0, 100)
 for _, id in ipairs(ids) do
   local text = redis.call('HGET', KEYS[1], id)
@@ -95,8 +102,7 @@ return #ids
 
 OLDEST = """
 -- keys: jobs, listed; how many seconds the longest has been in the list without being begun, as text
-local clock = redis.call('TIME')
-local now = tonumber(clock[1]) + tonumber(clock[2]) / 1000000
+local now = clock()
 while true do
   local first = redis.call('ZRANGE', KEYS[2], 0, 0, 'WITHSCORES')
   if #first == 0 then return '0' end
