@@ -9,7 +9,7 @@ from prometheus_client import Counter, Gauge, Histogram
 JOB_SECONDS = Histogram(
     "laneway_job_seconds",
     "Duration of jobs by kind and result",
-    ["job", "result"],
+    ["task", "result"],
     buckets=(0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60),
 )
 STEP_SECONDS = Histogram(
@@ -18,8 +18,8 @@ STEP_SECONDS = Histogram(
     ["step"],
     buckets=(0.005, 0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30),
 )
-RETRIES = Counter("laneway_retries", "Jobs put back, by the error's reason", ["job", "reason"])
-FAILURES = Counter("laneway_job_failures", "Jobs given up, by the error's reason", ["job", "reason"])
+RETRIES = Counter("laneway_retries", "Jobs put back, by the error's reason", ["task", "reason"])
+FAILURES = Counter("laneway_job_failures", "Jobs given up, by the error's reason", ["task", "reason"])
 LOCK_BUSY = Counter(
     "laneway_lane_lock_busy", "Jobs that left their work to the job that held the lane's lock"
 )

@@ -92,7 +92,7 @@ def test_an_opened_pull_request_becomes_a_lane_that_says_what_is_wrong(worker: W
     assert [one["pull"] for one in worker.lane()["spec"]["members"]] == [7]
     resolved = next(one for one in status["conditions"] if one["type"] == "Resolved")
     assert resolved["status"] == "False"
-    done = 'laneway_job_seconds_count{job="deliver",result="done"}'
+    done = 'laneway_job_seconds_count{result="done",task="deliver"}'
     until(lambda: worker.metric(done) == 1, "the delivery is counted")
 
 
