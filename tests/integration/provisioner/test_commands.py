@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import io
 import json
 import subprocess
 from collections.abc import Iterator
+from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from uuid import uuid4
 
 import pytest
+import structlog
 import yaml
 
-from provisioner import decision, lanes
+from provisioner import cli, decision, lanes
 from provisioner.cluster import Cluster
 from provisioner.events import ForgeEvent, Kind
 from provisioner.lane import Lane
@@ -28,6 +31,15 @@ HEAD, OTHER = "f" * 40, "e" * 40
 STRANGER = "stranger/shop"
 
 
+@dataclass(frozen=True)
+class Ended:
+    """How a command ended, and what it said."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
 @dataclass
 class Desk:
     """A person at a terminal, with the settings of an installation."""
@@ -35,15 +47,18 @@ class Desk:
     shop: Shop
     settings: dict[str, str]
 
-    def laneway(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [*LANEWAY, *arguments],
-            env=environment(self.settings),
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
+    def laneway(self, *arguments: str) -> Ended:
+        """Runs the command in this process, as the console script does."""
+        out, err = io.StringIO(), io.StringIO()
+        with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
+            for name, value in self.settings.items():
+                patch.setenv(name, value)
+            patch.setattr("sys.argv", ["laneway", *arguments])
+            with pytest.raises(SystemExit) as ended:
+                cli.main()
+        structlog.reset_defaults()
+        structlog.contextvars.clear_contextvars()
+        return Ended(int(ended.value.code or 0), out.getvalue(), err.getvalue())
 
     def says(self, *arguments: str) -> str:
         done = self.laneway(*arguments)
@@ -323,6 +338,16 @@ def test_every_command_says_how_it_ends(desk: Desk, command: str) -> None:
     assert "Exit codes: 0 " in " ".join(desk.says(command, "--help").split())
 
 
-def test_a_cluster_that_does_not_answer_is_one_clear_message(desk: Desk, tmp_path: Path) -> None:
-    desk.settings["LANEWAY_KUBECONFIG"] = str(tmp_path / "nowhere")
-    assert "LANEWAY_KUBECONFIG" in desk.refuses("lanes")
+def test_the_console_script_ends_with_one_clear_message(desk: Desk, tmp_path: Path) -> None:
+    settings = {**desk.settings, "LANEWAY_KUBECONFIG": str(tmp_path / "nowhere")}
+    done = subprocess.run(
+        [*LANEWAY, "lanes"],
+        env=environment(settings),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "LANEWAY_KUBECONFIG" in done.stderr
+    assert "Traceback" not in done.stderr
