@@ -70,6 +70,12 @@ class Service:
 class Entry:
     service: str = ""
     host: str = ""  # "{lane}.preview.example.com"; empty: no preview hosts
+    url: str = ""  # "https://{lane}.preview.example.com:8443"; empty: http:// and the host
+
+    def url_of(self, lane: str) -> str:
+        """Where a browser finds the lane; empty for a chain without preview hosts."""
+        pattern = self.url or (f"http://{self.host}" if self.host else "")
+        return pattern.replace("{lane}", lane)
 
     @property
     def domain(self) -> str:

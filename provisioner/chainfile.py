@@ -191,12 +191,13 @@ def _shared_services(value: Value, known: _Known) -> tuple[str, ...]:
 
 
 def _entry(fields: Fields, known: _Known) -> Entry:
-    entry = _section(fields, "entry", "service", "host")
+    entry = _section(fields, "entry", "service", "host", "url")
     service = entry.text("service", _one_of(known.services, "service"))
     host = entry.text("host", syntax.entry_host)
-    if host:
+    url = entry.text("url", syntax.entry_url)
+    if host or url:
         entry.required("service")
-    return Entry(service, host)
+    return Entry(service, host, url)
 
 
 def _carriers(fields: Fields) -> Carriers:

@@ -77,7 +77,7 @@ def compute(
         chainRevision=chain.revision,
         deadline=findings.deadline(found),
         summary=findings.summary(found),
-        url=_url(chain, lane),
+        url=chain.entry.url_of(lane.name),
         conditions=[
             _condition(lane, now, "Resolved", True, "Resolved", timeline.heads_of(lane)),
             _condition(lane, now, "Deployed", *findings.deployed(found)),
@@ -99,7 +99,7 @@ def waiting(chain: Chain, lane: Lane, verdicts: Sequence[Verdict], wait: Wait, n
         chainRevision=chain.revision,
         deadline=None,
         summary=findings.summary(found),
-        url=_url(chain, lane),
+        url=chain.entry.url_of(lane.name),
         conditions=[
             _condition(lane, now, "Resolved", True, "Resolved", timeline.heads_of(lane)),
             _condition(lane, now, "Deployed", False, limit, message),
@@ -214,8 +214,3 @@ def _condition(lane: Lane, now: datetime, kind: str, holds: bool, reason: str, m
 def _before(lane: Lane, kind: str) -> Json:
     """The condition of that type in the status before; empty when there was none."""
     return next((one for one in lane.status.get("conditions") or () if one["type"] == kind), {})
-
-
-def _url(chain: Chain, lane: Lane) -> str:
-    """Where a browser finds the lane; empty for a chain without preview hosts."""
-    return f"http://{chain.entry.host.replace('{lane}', lane.name)}" if chain.entry.host else ""

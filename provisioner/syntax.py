@@ -147,6 +147,28 @@ def entry_host(text: str) -> str:
     return ""
 
 
+def entry_url(text: str) -> str:
+    """Where people open a lane; what is behind the host may be anything that leads to the entry."""
+    example = "such as https://{lane}.preview.example.com"
+    url = text.replace("{lane}", "lane")
+    if _BLANK_OR_CONTROL.search(text) or "{" in url or "}" in url:
+        return f"{text[:80]!r} is no URL: {{lane}} is the only placeholder, {example}"
+    if url == text:
+        return f"{text[:80]!r} is the same for every lane: write {{lane}} where its name belongs, {example}"
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname or "", parts.port  # raises for a port that is none
+    except ValueError as error:
+        return f"{text[:80]!r} is no URL: {error}"
+    if parts.scheme not in ("http", "https") or parts.username is not None or not _is_host(host):
+        return f"{text[:80]!r} must be http:// or https:// and a host, {example}"
+    return ""
+
+
+def _is_host(text: str) -> bool:
+    return len(text) <= 253 and all(names.is_label(part) for part in text.split("."))
+
+
 def header(text: str) -> str:
     if not _TOKEN.fullmatch(text):
         return f"{text[:80]!r} is no name of a header (RFC 9110)"

@@ -181,6 +181,25 @@ def test_a_time_can_be_never_or_a_number_of_seconds(key: str, name: str) -> None
     assert getattr(shortest_with(f"lifecycle: {{{key}: 3600}}").lifecycle, name) == timedelta(hours=1)
 
 
+@pytest.mark.parametrize(
+    ("entry", "url"),
+    [
+        ('{service: web, host: "{lane}.example.com"}', "http://pr-4.example.com"),
+        (
+            '{service: web, host: "{lane}.example.com", url: "https://{lane}.example.com"}',
+            "https://pr-4.example.com",
+        ),
+        (
+            '{service: web, host: "{lane}.shop.localhost", url: "http://{lane}.shop.localhost:8089"}',
+            "http://pr-4.shop.localhost:8089",
+        ),
+        ("{service: web}", ""),
+    ],
+)
+def test_people_open_a_lane_at_the_url_if_there_is_one_else_at_its_host(entry: str, url: str) -> None:
+    assert shortest_with(f"entry: {entry}").entry.url_of("pr-4") == url
+
+
 def test_header_names_are_kept_in_lower_case() -> None:
     assert shortest_with("carriers: {header: X-My-Lane}").carriers.header == "x-my-lane"
 
