@@ -36,6 +36,7 @@ Json = dict[str, Any]
 TICK_SECONDS = 0.05
 UNSETTLED_SECONDS = 1.0  # how long a Lane's spec may be newer than its status before it is beat's business
 NEGLECTED_SECONDS = 60.0
+RETELL_SECONDS = 10.0  # how long a lane may take to start once there is room for it
 LOOK_SECONDS = 1.0  # how often the schedule and the chain files are looked at
 
 log = structlog.get_logger()
@@ -64,6 +65,7 @@ class Leader:
         self._lock = threading.Lock()
         self._changed: Debounce[OneLane] = Debounce()
         self._fleet = Fleet()
+        self._retell = _Every(RETELL_SECONDS)
         self._unsettled: dict[OneLane, float] = {}
         self._watches: dict[Target, Watch] = {}
         self._swept: datetime | None = None
@@ -140,6 +142,8 @@ class Leader:
         """Has those lanes looked at for which there is room now, and counts the lanes."""
         rules = {name: admission.rules(chain) for name, chain in self._book.chains().items()}
         with self._lock:
+            if self._retell.due():
+                self._fleet.retell()
             turns = self._fleet.turns(rules, self._total)
             metrics.show_lanes(self._fleet.phases())
         self._note(*turns)

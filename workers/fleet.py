@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from provisioner import admission, lane
-from provisioner.admission import Holding, Rules
+from provisioner.admission import Holding, Limit, Rules
 from provisioner.lane import Phase
 from workers.relevance import OneLane
 
@@ -24,7 +24,7 @@ TOLD_PLACES = 10  # how many of those that wait have their place in the queue ke
 @dataclass(frozen=True)
 class Known:
     """A lane as its object said last. `derived` is the baseline's revision of each service that is in the
-    lane, empty where it has no copy yet; None: not known. `waits` is what the lane says that it waits for."""
+    lane, empty where it has no copy yet; None: not known. `waits` is what a lane over a limit says."""
 
     phase: str = ""
     holding: Holding | None = None
@@ -86,6 +86,12 @@ class Fleet:
         """How many lanes of each chain are in each phase."""
         return Counter((one.chain, known.phase or Phase.PENDING) for one, known in self._lanes.items())
 
+    def retell(self) -> None:
+        """Has `turns` name again those that it named and that have not moved since: whoever looked at them
+        may have had an older chain file."""
+        self._told.clear()
+        self._stale = True
+
     def turns(self, rules: Mapping[str, Rules], total: int | None) -> list[OneLane]:
         """The waiting lanes that have to be looked at: for which there is room now, or of which the place in
         the queue, near its head, is another. Each is named once."""
@@ -99,11 +105,7 @@ class Fleet:
         ]
 
     def _waiting(self, rules: Mapping[str, Rules]) -> list[OneLane]:
-        return [
-            one
-            for one, known in self._lanes.items()
-            if one.chain in rules and known.phase == Phase.PENDING and known.holding is not None
-        ]
+        return [one for one, known in self._lanes.items() if one.chain in rules and known.waits]
 
     def _is_news(self, one: OneLane, wait: admission.Wait | None) -> bool:
         if wait is not None and wait.place > TOLD_PLACES:
@@ -128,5 +130,6 @@ def _known(obj: Json) -> Known:
         }
     )
     conditions = found.status.get("conditions") or ()
-    waits = next((one.get("message", "") for one in conditions if one["type"] == "Ready"), "")
+    limited = (one for one in conditions if one["type"] == "Ready" and one["reason"] in set(Limit))
+    waits = next((str(one.get("message", "")) for one in limited), "")
     return Known(found.phase, admission.holding(found), derived, waits, not found.members)

@@ -46,7 +46,7 @@ def running(name: str, at: int = 0, **services: str) -> dict[str, Any]:
 
 
 def waits(name: str, at: int, message: str = "waits") -> dict[str, Any]:
-    conditions = [{"type": "Ready", "status": "False", "message": message}]
+    conditions = [{"type": "Ready", "status": "False", "reason": "ChainIsFull", "message": message}]
     return lane(name, at, phase="Pending", services=[], conditions=conditions)
 
 
@@ -93,6 +93,19 @@ def test_a_limit_that_is_raised_lets_those_in_that_wait() -> None:
     found = fleet(running("a"), waits("b", 2))
     found.turns(ROOM_FOR_ONE, None)
     assert names(found.turns({"shop": Rules(2)}, None)) == ["b"]
+
+
+def test_a_lane_that_did_not_move_is_named_again_when_asked_to() -> None:
+    found = fleet(waits("b", 2))
+    assert names(found.turns(ROOM_FOR_ONE, None)) == ["b"]
+    assert found.turns(ROOM_FOR_ONE, None) == []
+    found.retell()
+    assert names(found.turns(ROOM_FOR_ONE, None)) == ["b"]
+
+
+def test_a_lane_that_is_pending_for_another_reason_is_left_to_its_retries() -> None:
+    conditions = [{"type": "Ready", "status": "False", "reason": "RepositoryUnavailable", "message": "git"}]
+    assert fleet(lane("b", phase="Pending", conditions=conditions)).turns(ROOM_FOR_ONE, None) == []
 
 
 def test_a_limit_for_all_chains_is_seen_to() -> None:
