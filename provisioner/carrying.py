@@ -13,7 +13,7 @@ from typing import Any, Protocol
 import structlog
 
 from provisioner import live
-from provisioner.cluster import Cluster
+from provisioner.cluster import FIELD_CONFLICT, Cluster
 from provisioner.errors import ConflictError, ForeignObjectError, LanewayError, PermanentError
 from provisioner.lane import Lane
 from provisioner.plan import Identity, Plan, Snapshot, Write, identity
@@ -110,5 +110,7 @@ def _sent(write: Write, send: _Send) -> Json:
     try:
         return send(write.body, force=False)
     except ConflictError as error:
+        if error.reason != FIELD_CONFLICT:
+            raise  # somebody writes at this moment: look again
         where = f"{write.kind} {write.namespace}/{write.name}"
         raise ForeignObjectError(f"belongs to somebody else: {error.message}", where=where) from error

@@ -30,6 +30,7 @@ CONNECT_SECONDS = 3.0
 READ_SECONDS = 15.0
 WATCH_SECONDS = 300  # the server ends a watch after this long, the client gives up a little later
 PAGE = 500
+FIELD_CONFLICT = "FieldManagerConflict"  # reason of a ConflictError: somebody else holds a field
 JSON = "application/json"
 APPLY = "application/apply-patch+yaml"
 # https://kubernetes.io/docs/reference/using-api/api-concepts/#metadata-only-fetches
@@ -72,7 +73,7 @@ class Cluster:
 
     def apply(self, obj: Json, *, force: bool) -> Json:
         """Server-side apply. A resourceVersion in the object makes it conditional; without `force` a field
-        that another manager holds is a ConflictError that names the manager."""
+        that another manager holds is a ConflictError with reason FIELD_CONFLICT that names the manager."""
         query = {"fieldManager": FIELD_MANAGER, "force": str(force).lower()}
         return self._request("PATCH", _path(obj), query, obj, APPLY)
 
@@ -278,14 +279,18 @@ def _error(code: int, status: Json, where: str, retry_after: str | None) -> Lane
     if code == 404:
         return NotFoundError(message, where=where)
     if code in (409, 410):
-        return ConflictError(message, where=where, reason="Expired" if code == 410 else reason or "Conflict")
+        said = _cause(status) or reason or "Conflict"
+        return ConflictError(message, where=where, reason="Expired" if code == 410 else said)
     if code == 429 or code >= 500:
         seconds = float(retry_after) if retry_after and retry_after.isdigit() else None
         return ClusterError(message, where=where, retry_after=seconds)
     return PermanentError(message, where=where, reason=_cause(status) or reason or "Rejected")
 
 
+_TELLING = ("NamespaceTerminating", FIELD_CONFLICT)
+
+
 def _cause(status: Json) -> str:
-    """What a refusal is really about, where the server says more than Forbidden."""
+    """What a refusal is really about, where the server says more than Forbidden or Conflict."""
     causes = (status.get("details") or {}).get("causes") or ()
-    return next((str(one["reason"]) for one in causes if one.get("reason") == "NamespaceTerminating"), "")
+    return next((str(one["reason"]) for one in causes if one.get("reason") in _TELLING), "")

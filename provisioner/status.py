@@ -158,7 +158,8 @@ def terminating_for(status: Json, now: datetime) -> float:
     if status.get("phase") != Phase.TERMINATING:
         return 0.0
     closing = timeline.last(status.get("timeline") or (), Happening.CLOSING)
-    return max(0.0, (now - moment(closing["at"])).total_seconds()) if closing else 0.0
+    # a clock that was set back must not make a closing lane wait for the time to come again
+    return abs((now - moment(closing["at"])).total_seconds()) if closing else 0.0
 
 
 def again(status: Json, now: datetime) -> float | None:

@@ -52,7 +52,7 @@ Hook = Callable[[Call, Moment], None]
 @contextmanager
 def watched(hook: Hook) -> Iterator[None]:
     """Within the block `hook` is told of every call, at both moments. Calls that the hook itself makes are
-    not counted, nor those of other threads."""
+    not counted."""
     counting = _Counting(hook)
     with ExitStack() as stack:
         for owner, method, edge in EDGES:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import datetime, timedelta
 from typing import Any
 
 from provisioner import reconcile
@@ -69,10 +70,14 @@ class Scene:
         self.clock = Clock()
         self.desk = Desk()
         self.forge = Forge(self.clock)
-        self.world = World(cluster, ModelGit(self.forge), Settings(drain_seconds=DRAIN), self.clock)
+        self.skew = timedelta()  # by which the workers' clock is wrong
+        self.world = World(cluster, ModelGit(self.forge), Settings(drain_seconds=DRAIN), self._now)
         book: Any = self
         desk: Any = self.desk
         self.context = Context(book, desk, desk, self._fenced, record, reconcile.converge, 45)
+
+    def _now(self) -> datetime:
+        return self.clock() + self.skew
 
     def get(self, _: str) -> Chain:
         """What the chain book says."""

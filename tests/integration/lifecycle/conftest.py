@@ -8,6 +8,7 @@ import pytest
 import structlog
 
 from tests.support.devcluster import Devcluster, devcluster
+from tests.support.stage import Stage, furnished
 from tests.support.valkeys import valkey
 
 
@@ -38,3 +39,8 @@ def dev(folder: Path) -> Iterator[Devcluster]:
 def redis_url(folder: Path) -> Iterator[str]:
     with valkey(folder / "valkey") as url:
         yield url
+
+
+@pytest.fixture(scope="module")
+def stage(dev: Devcluster, redis_url: str, folder: Path) -> Stage:
+    return furnished(dev, redis_url, folder)

@@ -7,32 +7,18 @@ point is a call and a moment: before it is sent, or after it took effect and bef
 from __future__ import annotations
 
 import json
-import signal
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-import redis
 
-from provisioner import chains
-from provisioner.chain import Chain
-from provisioner.cluster import connect
 from provisioner.events import Kind
-from provisioner.git import Repositories
-from provisioner.settings import Settings
-from provisioner.world import World
 from tests.support import law, lives
-from tests.support.crashes import Call, Moment, killed_at
-from tests.support.devcluster import Devcluster
-from tests.support.shop import REPOSITORY, Shop, chain_file, open_shop
-from workers import queue
-from workers.queue import Queue
+from tests.support.crashes import Call, Moment
+from tests.support.stage import NAMESPACE, Stage
 
-NAMESPACE = "crashes"
-OPENED = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 HANDS = 2  # workers that die and take over at the same time, each pair with a queue of its own
 
 
@@ -46,59 +32,6 @@ class Point:
 
     def __str__(self) -> str:
         return f"{self.branch}, dead {self.moment} ({self.call})"
-
-
-@dataclass(frozen=True)
-class Stage:
-    """A shop and the settings of the workers that serve it."""
-
-    shop: Shop
-    chain: Chain
-    settings: Settings
-    folder: Path
-
-    @property
-    def log(self) -> Path:
-        return self.folder / "workers.log"
-
-    @property
-    def world(self) -> World:
-        """The world as a worker with these settings sees it."""
-        repositories = Repositories(self.settings.mirrors, max_bytes=10**9, timeout=20)
-        return World(
-            connect(self.settings.kubeconfig), repositories, self.settings, lambda: datetime.now(UTC)
-        )
-
-    def apart(self, name: str) -> Stage:
-        """The same shop as a chain of that name, with mirrors and a ledger that nobody has used yet."""
-        path = self.folder / f"{name}.yaml"
-        text = chain_file(self.shop.origin, name, NAMESPACE)
-        path.write_text(f"{text}lifecycle: {{max_lanes: 1000}}\n")
-        changed = {"chains": path, "mirrors": self.folder / "mirrors" / name}
-        return replace(self, chain=chains.load(path)[0], settings=self.settings.model_copy(update=changed))
-
-    def hand(self, number: int) -> Stage:
-        """The same with a queue and mirrors of its own."""
-        url = f"{self.settings.redis_url.rpartition('/')[0]}/{number}"
-        changed = {"redis_url": url, "mirrors": self.folder / f"mirrors-{number}"}
-        return replace(self, settings=self.settings.model_copy(update=changed))
-
-    def tell(self, kind: Kind, branch: str, minutes: int) -> None:
-        """What the receiver does with a delivery."""
-        event = self.shop.event(kind, branch, at=OPENED + timedelta(minutes=minutes))
-        with self.redis() as client:
-            assert Queue(client).put(queue.deliver(event.to_json(), event.delivery, self.chain.name))
-
-    def redis(self) -> redis.Redis:
-        return redis.Redis.from_url(self.settings.redis_url, decode_responses=True)
-
-    def dies(self, point: Point) -> None:
-        ended = lives.life(self.settings, self.log, killed_at(point.call.number, point.moment))
-        assert ended == -signal.SIGKILL, f"{point}: it ended with {ended}; {self.log.read_text()[-2000:]}"
-
-    def another_takes_over(self) -> None:
-        with self.redis() as client:
-            lives.survived(self.settings, client, self.log)
 
 
 class Create:
@@ -149,13 +82,6 @@ class Teardown(Update):
 
     def is_open(self) -> bool:
         return False
-
-
-@pytest.fixture(scope="module")
-def stage(dev: Devcluster, redis_url: str, folder: Path) -> Stage:
-    shop = open_shop(folder / "shop", dev.cluster, NAMESPACE)
-    settings = Settings(kubeconfig=str(dev.kubeconfig), redis_url=redis_url, drain_seconds=0, git_seconds=20)
-    return Stage(shop, shop.chain, settings, folder).apart(NAMESPACE)
 
 
 @pytest.mark.parametrize("operation", [Create(), Update(), Teardown()], ids=lambda one: one.name)
@@ -219,8 +145,7 @@ class _Hand:
         """What is wrong after one worker has died at a point and another has taken over."""
         stage, branch = self.operation.stage(self.stage, point.branch), point.branch
         self.operation.begin(stage, branch)
-        stage.dies(point)
+        stage.dies(point.call, point.moment)
         stage.another_takes_over()
-        head = {f"{REPOSITORY}#{stage.shop.pulls[branch]}": stage.shop.origin.sha(branch)}
-        heads = head if self.operation.is_open() else None
-        return [f"{point}: {breach}" for breach in law.of_lane(stage.chain, stage.world, branch, heads)]
+        breaches = stage.breaches(branch, open=self.operation.is_open())
+        return [f"{point}: {breach}" for breach in breaches]

@@ -10,11 +10,12 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from datetime import timedelta
 from itertools import count
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, event, given, settings
+from hypothesis import HealthCheck, Phase, event, given, settings
 from hypothesis import strategies as st
 
 from provisioner import sweep
@@ -27,7 +28,7 @@ from tests.support.crashes import Crash, Moment, Mortal, watched
 from tests.support.forge import Branch, received
 from tests.support.localapi import Local, connected
 from tests.support.scene import Scene, chain, furnish
-from workers import queue
+from workers import message, queue
 from workers.queue import Job
 
 HISTORIES = 200
@@ -75,6 +76,8 @@ histories = st.lists(
         st.tuples(st.just("fault"), st.integers(0, len(FAULTS) - 1)),
         st.tuples(st.just("heal")),
         st.tuples(st.just("wait"), st.sampled_from((3, 700, 86_400))),
+        st.tuples(st.just("step_clock"), st.sampled_from((-3600, 0, 3600))),
+        st.tuples(st.just("lose_redis")),
     ),
     min_size=15,
     max_size=45,
@@ -100,6 +103,8 @@ class Play:
             "fault": self.fault,
             "heal": self.local.heal,
             "wait": self.clock.step,
+            "step_clock": self.step_clock,
+            "lose_redis": self.lose_redis,
         }
         mine.get(what, getattr(self.forge, what, None))(*how)  # type: ignore[misc]
         self.deliveries += self.forge.outbox
@@ -122,6 +127,17 @@ class Play:
 
     def sweep(self, mortal: Mortal) -> None:
         self._attempt(self._sweep, mortal)
+
+    def step_clock(self, seconds: int) -> None:
+        """The workers' clock is wrong from now on."""
+        self.scene.skew = timedelta(seconds=seconds)
+
+    def lose_redis(self) -> None:
+        """What was recorded is in the cluster; deliveries that were not are sent once more by somebody."""
+        for job in self.desk.waiting.values():
+            if job.name == message.DELIVER:
+                self.deliveries.append(ForgeEvent.from_json(job.args[0]))
+        self.desk.waiting.clear()
 
     def fault(self, number: int) -> None:
         self.local.heal()
@@ -154,6 +170,8 @@ class Play:
     def end(self, chance: random.Random) -> None:
         """Everything arrives, whatever the order; everybody works and sweeps until nothing happens."""
         self.local.heal()
+        self.scene.skew = timedelta()
+        self.clock.step(3600)  # for a Lease that was taken while the clock was ahead
         chance.shuffle(self.deliveries)
         while self.deliveries:
             self.deliver(0, False, Mortal(0))
@@ -189,8 +207,15 @@ def place() -> Iterator[tuple[Local, Cluster]]:
 NUMBERS = count(1)
 
 
+PHASES = (Phase.explicit, Phase.reuse, Phase.generate, Phase.shrink)
+
+
 @settings(
-    max_examples=HISTORIES, deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True
+    phases=PHASES,
+    max_examples=HISTORIES,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+    print_blob=True,
 )
 @given(
     history=histories,
