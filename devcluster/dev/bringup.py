@@ -53,12 +53,14 @@ class Progress:
 
 @dataclass
 class Bringup:
-    """One run of the steps. `start` starts Laneway's own processes."""
+    """One run of the steps. `start` starts Laneway's own processes; `open` leads browsers to the entry, which
+    is at HOST:PORT."""
 
     state: State
     made: System
     progress: Progress
     start: Callable[[], None]
+    open: Callable[[Chain, str], None]
 
     async def run(self, api: Api) -> tuple[Chain, str]:
         """All steps; the chain and the URL of its entry.
@@ -124,9 +126,12 @@ class Bringup:
     async def _entry(self, api: Api, chain: Chain) -> str:
         name, namespace = endpoints.entry_service(chain), endpoints.entry_namespace(chain)
         service = await api.get(f"/api/v1/namespaces/{namespace}/services/{name}")
-        entry = f"http://{service['spec']['clusterIP']}:{service['spec']['ports'][0]['port']}"
+        address = f"{service['spec']['clusterIP']}:{service['spec']['ports'][0]['port']}"
+        self.open(chain, address)
+        entry, preview = f"http://{address}", f"http://{HOST}:{self.made.ports['preview']}"
         async with self.progress.step(f"entry answers at {entry}"), httpx.AsyncClient(timeout=5.0) as client:
             await until(f"the entry {entry}", LATE, partial(_answers, client, entry))
+            await until(f"the entry for browsers, {preview}", SOON, partial(_answers, client, preview))
         return entry
 
 

@@ -24,6 +24,7 @@ def compose(
         "webhook_secret": made.secret,
         "entry": entry,
         "entry_domain": chain.entry.domain,
+        "preview": chain.entry.url_of("{lane}"),
         "repository": str(system.repository(state, chain)),
         "full_name": chain.repositories[0].name,
         "base": chain.repositories[0].base,

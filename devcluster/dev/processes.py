@@ -15,6 +15,7 @@ PORTS = (
     "valkey",
     "devcluster",
     "hooks",
+    "preview",
     "discovery",
     "metrics-worker",
     "metrics-beat",
@@ -69,6 +70,13 @@ def product(state: State, ports: Mapping[str, int], secret: str) -> tuple[Proces
             ("router", f"{HOST}:{ports['discovery']}"),
         )
     )
+
+
+def relay(ports: Mapping[str, int], entry: str, domain: str) -> Process:
+    """What leads browsers to the chain's entry, which is at `entry` (HOST:PORT)."""
+    port = ports["preview"]
+    command = (sys.executable, "-P", "-m", "devcluster.dev.relay", str(port), entry)
+    return Process("preview", command, clean(), address=f"http://{domain or HOST}:{port}")
 
 
 def settings(state: State, ports: Mapping[str, int], secret: str) -> dict[str, str]:

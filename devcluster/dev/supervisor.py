@@ -65,7 +65,7 @@ class Supervisor:
     async def _rise(self, progress: Progress) -> None:
         for child in self.below:
             child.start()
-        steps = Bringup(self.state, self.made, progress, self._start_own)
+        steps = Bringup(self.state, self.made, progress, self._start_own, self._open)
         try:
             self._ready = await steps.run(self.api)
             self._write()
@@ -78,6 +78,10 @@ class Supervisor:
     def _start_own(self) -> None:
         for child in self.own:
             child.start()
+
+    def _open(self, chain: Chain, entry: str) -> None:
+        self.own += self._children([processes.relay(self.made.ports, entry, chain.entry.domain)])
+        self.own[-1].start()
 
     async def _down(self) -> None:
         """Laneway first, then what it stands on."""

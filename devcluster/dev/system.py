@@ -82,7 +82,8 @@ def repository(state: State, chain: Chain) -> Path:
 
 def chain_file(state: State, system: System) -> Chain:
     """The chain as this system runs it: the file that was asked for, with its first repository's url led to
-    the local one. Written into DIR/chains, where Laneway reads it.
+    the local one, and preview hosts below `localhost` to the port where they open. Written into DIR/chains,
+    where Laneway reads it.
 
     Raises ConfigError when the file is wrong.
     """
@@ -92,10 +93,17 @@ def chain_file(state: State, system: System) -> Chain:
     first = data["repositories"][0]
     first["name"] = original.repositories[0].name
     first["url"] = str(repository(state, original))
+    if is_local(original.entry.domain):
+        data["entry"]["url"] = f"http://{original.entry.host}:{system.ports['preview']}"
     state.chains.mkdir(parents=True, exist_ok=True)
     target = state.chains / f"{original.name}.yaml"
     target.write_text(yaml.safe_dump(data, sort_keys=False))
     return chainfile.parse(target.read_text(), str(target))
+
+
+def is_local(domain: str) -> bool:
+    """Whether browsers and curl look for a domain on their own machine (RFC 6761)."""
+    return domain == "localhost" or domain.endswith(".localhost")
 
 
 def _given(asked: Path | None, before: str | None, otherwise: Path) -> str:

@@ -16,6 +16,7 @@ import httpx
 
 from devcluster.dev import processes
 from devcluster.dev.demo.tell import StepFailed, Tell, expect
+from devcluster.dev.ports import HOST
 from devcluster.dev.repository import git
 from provisioner import labels
 
@@ -108,7 +109,21 @@ class Stage:
         given = "".join(f" -H '{name}: {value}'" for name, value in (headers or {}).items())
         self.tell.done(f"curl{given} {self.endpoints['entry']}")
         reply = self.ask(headers)
+        self._came(reply)
+        return reply
+
+    def _came(self, reply: Reply) -> None:
         self.tell.came(f"{reply}" + (f"   [{SERVED}: {reply.served}]" if reply.served else ""))
+
+    def show_open(self, url: str) -> Reply:
+        """One request by a host below `localhost`, told as the curl line that makes it. curl and browsers look
+        for such a host on this machine; Python does not know of that."""
+        self.tell.done(f"curl {url}")
+        whole = httpx.URL(url)
+        here = httpx.Client(base_url=whole.copy_with(host=HOST), timeout=10.0)
+        with here as client:
+            reply = self.ask({"Host": whole.netloc.decode()}, client)
+        self._came(reply)
         return reply
 
     def git(self, *arguments: str) -> str:

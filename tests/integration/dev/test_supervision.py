@@ -11,11 +11,13 @@ import httpx
 import pytest
 
 from devcluster.dev import processes
+from devcluster.dev.ports import HOST
 from devcluster.dev.repository import git
 from devcluster.dev.state import State, read_json
 from tests.support.waiting import until
 
 LANEWAY = str(processes.BIN / "laneway")
+LANES = "/apis/laneway.dev/v1alpha1/lanes"
 KEPT = ("serve", "worker", "beat", "router", "valkey", "devcluster")
 
 
@@ -75,6 +77,34 @@ def test_no_request_is_lost_while_a_process_of_laneway_restarts(system: State, n
         until(back, f"{name} runs again", seconds=60)
 
     assert set(answers) == {200}
+
+
+def test_a_lane_opens_in_a_browser_at_the_url_that_it_says(system: State) -> None:
+    (killed,) = read_json(system.endpoints)["processes"]["preview"]
+    os.kill(killed, signal.SIGKILL)
+    until(lambda: read_json(system.endpoints)["processes"]["preview"] not in ([], [killed]), "it runs again")
+
+    status = httpx.get(f"{read_json(system.endpoints)['api']}{LANES}/shop.after-serve").json()["status"]
+    host = httpx.URL(status["url"])
+    page = until(
+        lambda: opened(host, {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}), "the page opens"
+    )
+
+    assert str(host) == f"http://after-serve.shop.localhost:{host.port}"
+    assert page.headers["content-type"] == "text/html; charset=utf-8"
+    assert '<li class="lane"><b>payment</b><span>version 1</span><span>after-serve</span></li>' in page.text
+    assert [hop["lane"] for hop in opened(host, {"Accept": "*/*"}).json()["hops"]] == [
+        "",
+        "",
+        "after-serve",
+        "",
+    ]
+
+
+def opened(url: httpx.URL, headers: dict[str, str]) -> httpx.Response:
+    """What a browser gets, which looks for every host below `localhost` on this machine; Python does not."""
+    here = url.copy_with(host=HOST)
+    return httpx.get(here, headers={"Host": url.netloc.decode(), **headers}, timeout=5.0)
 
 
 def test_a_second_up_says_that_it_is_up(system: State) -> None:

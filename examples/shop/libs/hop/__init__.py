@@ -10,7 +10,7 @@ tells them apart. What a request carries is passed on in one of two ways, and ea
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -19,25 +19,30 @@ from opentelemetry.instrumentation.asgi import OpenTelemetryMiddleware
 from opentelemetry.instrumentation.httpx import AsyncOpenTelemetryTransport
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
 LANE_HEADER = "x-preview-lane"
 SECONDS = 5.0  # how long a hop waits for the next one
+Page = Callable[[dict[str, Any]], str]
 
 
-def build(service: str, version: str, *, forwards: str = "opentelemetry") -> Any:
+def build(service: str, version: str, *, forwards: str = "opentelemetry", page: Page | None = None) -> Any:
     """The ASGI application of `service`. The next service's URL is in NEXT_URL (empty: this is the last hop),
-    the lane that this copy belongs to in LANEWAY_LANE (empty on the baseline)."""
+    the lane that this copy belongs to in LANEWAY_LANE (empty on the baseline). `page` makes HTML of the
+    answer, for those who ask for HTML."""
     following = os.environ.get("NEXT_URL", "")
     me = {"service": service, "version": version, "lane": os.environ.get("LANEWAY_LANE", "")}
     instrumented = forwards == "opentelemetry"
 
     async def answer(request: Request) -> Response:
-        if not following:
-            return JSONResponse({"hops": [me]})
-        headers = {} if instrumented else _copied(request)
-        return await _ask(request.app.state.client, following, headers, me)
+        status, found = 200, {"hops": [me]}
+        if following:
+            headers = {} if instrumented else _copied(request)
+            status, found = await _ask(request.app.state.client, following, headers, me)
+        if page and "text/html" in request.headers.get("accept", ""):
+            return HTMLResponse(page(found), status, headers={"vary": "accept"})
+        return JSONResponse(found, status)
 
     application = Starlette(
         routes=[Route("/", answer), Route("/healthz", _healthy)], lifespan=_client(instrumented)
@@ -66,18 +71,19 @@ def _copied(request: Request) -> dict[str, str]:
     return {LANE_HEADER: lane} if lane else {}
 
 
-async def _ask(client: httpx.AsyncClient, url: str, headers: dict[str, str], me: dict[str, str]) -> Response:
+async def _ask(
+    client: httpx.AsyncClient, url: str, headers: dict[str, str], me: dict[str, str]
+) -> tuple[int, dict[str, Any]]:
     """The next service's hops behind our own; 502 with the hops so far when it cannot say them."""
     try:
         reply = await client.get(url, headers=headers)
         body = reply.json()
-        hops = [me, *body["hops"]]
+        return reply.status_code, {**body, "hops": [me, *body["hops"]]}
     except httpx.HTTPError as error:
-        return _broken([me], url, f"{type(error).__name__}: {error}")
+        return _broken(me, url, f"{type(error).__name__}: {error}")
     except (ValueError, KeyError, TypeError):
-        return _broken([me], url, f"it answered {reply.status_code}: {reply.text[:200]!r}")
-    return JSONResponse({**body, "hops": hops}, status_code=reply.status_code)
+        return _broken(me, url, f"it answered {reply.status_code}: {reply.text[:200]!r}")
 
 
-def _broken(hops: list[dict[str, str]], url: str, why: str) -> Response:
-    return JSONResponse({"hops": hops, "error": f"{url} could not be asked: {why}"}, status_code=502)
+def _broken(me: dict[str, str], url: str, why: str) -> tuple[int, dict[str, Any]]:
+    return 502, {"hops": [me], "error": f"{url} could not be asked: {why}"}
