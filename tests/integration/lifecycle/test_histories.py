@@ -212,6 +212,7 @@ PHASES = (Phase.explicit, Phase.reuse, Phase.generate, Phase.shrink)
 
 @settings(
     phases=PHASES,
+    database=None,
     max_examples=HISTORIES,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow],
@@ -231,6 +232,7 @@ def test_whatever_happened_the_lanes_are_the_open_pull_requests(
     try:
         for branch in BRANCHES:
             play.do(("push", branch, ["payment/app.py"]))
+            play.do(("open", branch, LABELLED))
         for step in history:
             play.do(step)
         play.end(random.Random(order))

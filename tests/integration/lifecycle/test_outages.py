@@ -89,7 +89,7 @@ def test_a_git_server_that_hangs_in_the_middle_of_a_fetch_is_said_and_outlasted(
         door = Door(port)
         try:
             shop = impatient(behind(shop, f"git://{door.address}/acme/shop.git"), 2)
-            door.limit = 20_000
+            door.limit = 5_000
             with pytest.raises(GitError, match="did not end within 2 s"):
                 tell(shop, Kind.OPENED)
             assert resolved(shop)["reason"] == "RepositoryUnavailable"
