@@ -59,6 +59,10 @@ class Settings(BaseSettings):
     envoy_image: str = "ghcr.io/laneway/envoy:0.1.0"
     envoy_replicas: int = 2
 
+    wake_seconds: float = Field(default=20, ge=0, le=600)  # a request is held so long while its lane wakes
+    held_requests: int = Field(default=500, ge=0)  # more than these wait for no lane
+    use_seconds: float = Field(default=10, ge=1, le=60)  # how often each Envoy tells which lanes were used
+
     metrics_host: str = "0.0.0.0"
     metrics_port: int = 9090  # 0: none
 

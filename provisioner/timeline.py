@@ -33,10 +33,12 @@ class Happening(StrEnum):
     READY = "Ready"
     DEGRADED = "Degraded"
     BLOCKED = "Blocked"  # the lane's sources could not be read
+    ASLEEP = "Asleep"  # nobody used it for a while
+    WOKEN = "Woken"
     CLOSING = "Closing"
 
 
-_STARTS = (Happening.OPENED, Happening.UPDATED)
+_STARTS = (Happening.OPENED, Happening.UPDATED, Happening.WOKEN)
 _TIMED = (Happening.ADMITTED, Happening.APPLIED, Happening.READY)
 
 

@@ -5,10 +5,11 @@ Built purely from plain Kubernetes objects (JSON dicts as the API gives them):
 * the **twin** of each attached Service: headless, with the Service's own selector and ports, labelled with
   chain, service and role `baseline`; its annotation says which listener port each of its ports has;
 * the **EndpointSlices** of the twins and of the lanes' copies (Kubernetes copies a Service's labels to them);
-* the **Lanes**.
+* the **Lanes**: which may be entered, and which services' copies sleep (`route: waker` in the status).
 
 Equal input in any order gives an equal `Intent`: everything is sorted. What a lane is at a service is its
-`State` there; a lane without a copy of a service is not listed at that service at all.
+`State` there; a lane without a copy of a service is not listed at that service at all. A lane that sleeps is
+left alone by requests even while its pods still run; one that wakes is entered as soon as a pod is ready.
 """
 
 from __future__ import annotations
@@ -25,6 +26,8 @@ from provisioner.lane import Mode, Phase
 
 Json = dict[str, Any]
 
+WAKER = "waker"  # the route of a service whose copy sleeps, in `Lane.status.services`
+
 
 class Protocol(StrEnum):
     """How a port's bytes are read: HTTP is routed by lane, TCP is passed through to the baseline."""
@@ -38,6 +41,7 @@ class State(StrEnum):
 
     READY = "ready"
     UNREADY = "unready"
+    ASLEEP = "asleep"  # it has no pods, or they are on their way: the waker holds its requests
 
 
 @dataclass(frozen=True, order=True)
@@ -54,6 +58,16 @@ class Copy:
     state: State
     endpoints: tuple[Endpoint, ...] = ()
     mode: Mode = Mode.LOOSE
+
+
+@dataclass(frozen=True)
+class Routed:
+    """A lane that requests may enter. `asleep` are the services of which the waker has the requests while
+    they have no ready pod; while the lane is `resting`, even when they have one."""
+
+    mode: Mode = Mode.LOOSE
+    asleep: frozenset[str] = frozenset()
+    resting: bool = False
 
 
 @dataclass(frozen=True)
@@ -160,13 +174,16 @@ def _addresses(endpoints: Iterable[Json]) -> tuple[str, ...]:
     return tuple(endpoint["addresses"][0] for endpoint in endpoints if endpoint.get("addresses"))
 
 
-def routed_lanes(lanes: Iterable[Json], chain: str) -> dict[str, Mode]:
-    """The lanes of a chain that requests may still enter, with their mode: a lane that ends has no routes."""
-    return {
-        lane["spec"]["lane"]: Mode(lane["spec"].get("mode", Mode.LOOSE))
-        for lane in lanes
-        if _open(lane, chain)
-    }
+def routed_lanes(lanes: Iterable[Json], chain: str) -> dict[str, Routed]:
+    """The lanes of a chain that requests may still enter: a lane that ends has no routes."""
+    return {lane["spec"]["lane"]: _routed(lane) for lane in lanes if _open(lane, chain)}
+
+
+def _routed(lane: Json) -> Routed:
+    status = lane.get("status") or {}
+    asleep = (one["name"] for one in status.get("services") or () if one.get("route") == WAKER)
+    mode = Mode(lane["spec"].get("mode", Mode.LOOSE))
+    return Routed(mode, frozenset(asleep), status.get("phase") == Phase.SLEEPING)
 
 
 def _open(lane: Json, chain: str) -> bool:
@@ -183,10 +200,12 @@ def baseline_endpoints(slices: Iterable[Slice], port: str) -> tuple[Endpoint, ..
     return _endpoints(known, port, "ready") or _endpoints(known, port, "leaving")
 
 
-def copy_of(lane: str, slices: Iterable[Slice], port: str, mode: Mode) -> Copy:
+def copy_of(lane: str, slices: Iterable[Slice], port: str, routed: Routed, service: str) -> Copy:
     """What a lane's copy of a service is at one of its ports."""
     ready = _endpoints(slices, port, "ready")
-    return Copy(lane, State.READY if ready else State.UNREADY, ready, mode)
+    if service in routed.asleep and (routed.resting or not ready):
+        return Copy(lane, State.ASLEEP, (), routed.mode)
+    return Copy(lane, State.READY if ready else State.UNREADY, ready, routed.mode)
 
 
 def _endpoints(slices: Iterable[Slice], port: str, which: str) -> tuple[Endpoint, ...]:
@@ -242,35 +261,44 @@ def build_chain(
     chain: Chain, twins: Iterable[Json], slices: Sequence[Slice], lanes: Iterable[Json]
 ) -> ChainIntent:
     """The intent of one chain."""
-    modes = routed_lanes(lanes, chain.name)
+    routed = routed_lanes(lanes, chain.name)
     known = {service.name for service in chain.services}
     services = (
-        build_service(chain, twin, slices, modes)
+        build_service(chain, twin, slices, routed)
         for twin in twins
         if service_name(twin)[0] == chain.name and service_name(twin)[2] in known
     )
     return ChainIntent(chain.name, chain.carriers, chain.shards, tuple(services))
 
 
-def build_service(chain: Chain, twin: Json, slices: Iterable[Slice], modes: Mapping[str, Mode]) -> Service:
+def build_service(chain: Chain, twin: Json, slices: Iterable[Slice], routed: Mapping[str, Routed]) -> Service:
     """The intent of one attached Service."""
     _, namespace, name = service_name(twin)
     mine = [one for one in slices if (one.chain, one.key[0], one.service) == (chain.name, namespace, name)]
     by_lane: dict[str, list[Slice]] = {}
     for one in mine:
         by_lane.setdefault(one.lane, []).append(one)
-    return assemble(chain, twin, by_lane.pop("", []), copies(twin, by_lane, modes))
+    baseline = by_lane.pop("", [])
+    for lane in sleepers(name, routed):
+        by_lane.setdefault(lane, [])
+    return assemble(chain, twin, baseline, copies(twin, by_lane, routed))
+
+
+def sleepers(service: str, routed: Mapping[str, Routed]) -> list[str]:
+    """The lanes whose copy of a service sleeps: it may have no EndpointSlice, and must be listed all the
+    same."""
+    return [lane for lane, one in routed.items() if service in one.asleep]
 
 
 def copies(
-    twin: Json, by_lane: Mapping[str, Iterable[Slice]], modes: Mapping[str, Mode]
+    twin: Json, by_lane: Mapping[str, Iterable[Slice]], routed: Mapping[str, Routed]
 ) -> dict[str, tuple[Copy, ...]]:
     """For each routed lane, its copy at each of the Service's ports, in the order of `ports`."""
-    names = [port.name for port in ports(twin)]
+    names, service = [port.name for port in ports(twin)], service_name(twin)[2]
     return {
-        lane: tuple(copy_of(lane, slices, name, modes[lane]) for name in names)
+        lane: tuple(copy_of(lane, slices, name, routed[lane], service) for name in names)
         for lane, slices in by_lane.items()
-        if lane in modes
+        if lane in routed
     }
 
 

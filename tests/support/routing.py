@@ -14,15 +14,18 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from provisioner import labels
 from provisioner.chain import Chain, Entry, Lifecycle, Service, WorkloadRef
+from provisioner.lane import stamp
 from provisioner.routing.envoy import Node
 from provisioner.routing.envoy.node import FIRST_LISTENER, READY_PORT
 from provisioner.routing.router import launch
-from provisioner.routing.router.server import serve
+from provisioner.routing.router.holds import Limits
+from provisioner.routing.router.server import Waking, serve
 from provisioner.routing.router.state import RoutingState
 
 Json = dict[str, Any]
@@ -90,13 +93,14 @@ def endpoint_slice(
     }
 
 
-def lane(name: str, **spec: Any) -> Json:
+def lane(name: str, status: Json | None = None, **spec: Any) -> Json:
     metadata = {"name": f"shop.{name}", "labels": labels.of_lane("shop", name)}
     return {
         "apiVersion": labels.API_VERSION,
         "kind": "Lane",
         "metadata": metadata,
         "spec": {"chain": "shop", "lane": name, **spec},
+        **({"status": status} if status else {}),
     }
 
 
@@ -159,6 +163,23 @@ class Store:
         return obj["kind"], obj["metadata"].get("namespace", ""), obj["metadata"]["name"]
 
 
+class Notes:
+    """What the router notes of use, written on the store's Lanes."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self.active_at: list[str] = []  # the lane of each note
+        self.seen_chains: list[str] = []
+
+    def active(self, lane: Json, at: datetime) -> None:
+        self.active_at.append(lane["spec"]["lane"])
+        status = {**lane.get("status", {}), "activeAt": stamp(at)}
+        self._store.put({**lane, "metadata": dict(lane["metadata"]), "status": status})
+
+    def seen(self, chain: str, at: datetime) -> None:
+        self.seen_chains.append(chain)
+
+
 class LoopThread:
     """An event loop in a thread of its own."""
 
@@ -179,8 +200,9 @@ class LoopThread:
 class Router:
     """The discovery server over a store, stopped and started as a process would be."""
 
-    def __init__(self, store: Store, wanted: Chain) -> None:
-        self._store, self._chain = store, wanted
+    def __init__(self, store: Store, wanted: Chain, limits: Limits = Limits(10, 100)) -> None:
+        self._store, self._chain, self._limits = store, wanted, limits
+        self.notes = Notes(store)
         self.port = free_port()
         self.start()
 
@@ -191,7 +213,8 @@ class Router:
 
     async def _begin(self) -> None:
         self._stop = asyncio.Event()
-        serving = serve(self._store, [self._chain], self.state, f"127.0.0.1:{self.port}", self._stop)
+        waking = Waking(self.notes, self._limits, report_seconds=1)
+        serving = serve(self._store, [self._chain], self.state, f"127.0.0.1:{self.port}", self._stop, waking)
         self._serving = asyncio.create_task(serving)
 
     async def _end(self) -> None:

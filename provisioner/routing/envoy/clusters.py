@@ -32,6 +32,11 @@ def fallback_name(service: str, port: int) -> str:
     return f"{baseline_name(service, port)}/baseline"
 
 
+def waker_name(service: str, port: int) -> str:
+    """The internal listener that holds a request until the copy that it is for is awake."""
+    return f"{baseline_name(service, port)}/waker"
+
+
 def baseline(name: str) -> Resource:
     return from_json(CLUSTER, name, _discovered(name, defaults.BASELINE_CONNECT))
 

@@ -7,7 +7,7 @@ from functools import lru_cache, partial
 from itertools import chain as joined
 
 from provisioner.names import shard as shard_of
-from provisioner.routing.envoy import clusters, endpoints, listeners
+from provisioner.routing.envoy import clusters, endpoints, listeners, waking
 from provisioner.routing.envoy.node import Node
 from provisioner.routing.envoy.resources import CLUSTER, ENDPOINTS, LISTENER, Resource, Resources
 from provisioner.routing.intent import ChainIntent, Copy, Port, Protocol, Service
@@ -29,7 +29,10 @@ class Compiler:
     def shared(self, intent: ChainIntent, namespace: str) -> Resources:
         """Clusters and endpoints: the same for every router of the namespace."""
         services = intent.within(namespace)
-        return _by_type(self._collect(services, intent.shards, partial(_shared_parts, intent.shards)))
+        woken = self._resource((CLUSTER, waking.WOKEN), (), waking.woken)
+        return _by_type(
+            [woken, *self._collect(services, intent.shards, partial(_shared_parts, intent.shards))]
+        )
 
     def own(self, intent: ChainIntent, node: Node) -> Resources:
         """Listeners: each router binds its own address."""
@@ -74,7 +77,7 @@ def _shared_parts(shards: int, service: Service) -> Iterator[Part]:
 def _port_parts(service: Service, port: Port, shards: int) -> Iterator[Part]:
     name = clusters.baseline_name(service.name, port.number)
     yield (CLUSTER, name), (), lambda: clusters.baseline(name)
-    yield (ENDPOINTS, name), port.baseline, lambda: endpoints.baseline(name, port.baseline)
+    yield (ENDPOINTS, name), port.baseline, lambda: endpoints.baseline(name, service.name, port.baseline)
     if port.protocol is Protocol.HTTP:
         for number, copies in enumerate(sharded(port.copies, shards)):
             yield from _shard_parts(service, port, number, copies)
@@ -82,12 +85,16 @@ def _port_parts(service: Service, port: Port, shards: int) -> Iterator[Part]:
 
 def _shard_parts(service: Service, port: Port, number: int, copies: tuple[Copy, ...]) -> Iterator[Part]:
     name = f"{clusters.shard_prefix(service.name, port.number)}{number}"
-    fallback = clusters.fallback_name(service.name, port.number)
+    place = endpoints.Place(
+        service.name,
+        clusters.fallback_name(service.name, port.number),
+        clusters.waker_name(service.name, port.number),
+    )
     yield (CLUSTER, name), (), lambda: clusters.lanes(name)
     yield (
         (ENDPOINTS, name),
         (port.baseline, copies),
-        lambda: endpoints.shard(name, fallback, port.baseline, copies),
+        lambda: endpoints.shard(name, place, port.baseline, copies),
     )
 
 
@@ -122,6 +129,12 @@ def _listener_parts(intent: ChainIntent, node: Node, service: Service, port: Por
         return
     internal = clusters.fallback_name(service.name, port.number)
     yield (LISTENER, internal), (), lambda: listeners.fallback(service, port)
+    at = waking.Place(intent.name, service.namespace, service.name, port.number)
+    yield (
+        (LISTENER, clusters.waker_name(service.name, port.number)),
+        intent.carriers,
+        lambda: waking.listener(at, intent.carriers),
+    )
     yield (
         (LISTENER, name),
         content,

@@ -16,8 +16,8 @@ from provisioner.routing.intent import Port, Service
 Json = dict[str, Any]
 
 READY = "ready"
-_HTTP = "envoy.filters.network.http_connection_manager"
-_HTTP_MESSAGE = "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"
+HTTP = "envoy.filters.network.http_connection_manager"
+HTTP_MESSAGE = "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"
 
 
 def http(service: Service, port: Port, carriers: Carriers, shards: int, address: str) -> Resource:
@@ -26,12 +26,12 @@ def http(service: Service, port: Port, carriers: Carriers, shards: int, address:
     manager = {
         **defaults.connection_manager(),
         "stat_prefix": name,
-        "http_filters": [_lane_filter(service, port, carriers, shards), _router()],
+        "http_filters": [_lane_filter(service, port, carriers, shards), router()],
         "route_config": route_table(service.name, port.number, carriers.header),
         "local_reply_config": local_replies(service.name, carriers.header),
     }
     return from_json(
-        LISTENER, name, _bound(name, address, port.listener, extension(_HTTP, _HTTP_MESSAGE, manager))
+        LISTENER, name, _bound(name, address, port.listener, extension(HTTP, HTTP_MESSAGE, manager))
     )
 
 
@@ -66,11 +66,11 @@ def ready(address: str, port: int) -> Resource:
                 "envoy.extensions.filters.http.health_check.v3.HealthCheck",
                 check,
             ),
-            _router(),
+            router(),
         ],
         "route_config": {"virtual_hosts": [{"name": READY, "domains": ["*"]}]},
     }
-    return from_json(LISTENER, READY, _bound(READY, address, port, extension(_HTTP, _HTTP_MESSAGE, manager)))
+    return from_json(LISTENER, READY, _bound(READY, address, port, extension(HTTP, HTTP_MESSAGE, manager)))
 
 
 def _bound(name: str, address: str, port: int, network_filter: Json) -> Json:
@@ -88,7 +88,7 @@ def _passed_to(cluster: str) -> Json:
     )
 
 
-def _router() -> Json:
+def router() -> Json:
     fields = {"suppress_envoy_headers": True}
     return extension("envoy.filters.http.router", "envoy.extensions.filters.http.router.v3.Router", fields)
 

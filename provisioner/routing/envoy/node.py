@@ -8,6 +8,7 @@ from typing import Any
 
 READY_PORT = 10000  # the readiness probe's; Services' listener ports follow it
 FIRST_LISTENER = 10001
+DISCOVERY = "laneway-discovery"  # the cluster in each bootstrap that leads to `laneway router`
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from envoy.config.endpoint.v3 import endpoint_pb2
 from envoy.config.listener.v3 import listener_pb2
 
 # Imported for what they register: messages that only ever appear inside an Any.
+from envoy.extensions.filters.http.ext_authz.v3 import ext_authz_pb2 as _ext_authz
 from envoy.extensions.filters.http.health_check.v3 import health_check_pb2 as _health_check
 from envoy.extensions.filters.http.lua.v3 import lua_pb2 as _lua
 from envoy.extensions.filters.http.router.v3 import router_pb2 as _router
@@ -29,6 +30,7 @@ from google.protobuf import any_pb2, json_format
 
 REGISTERED = (
     _connection_manager,
+    _ext_authz,
     _health_check,
     _lua,
     _preserve_case,

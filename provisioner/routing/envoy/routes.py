@@ -30,22 +30,23 @@ PATIENT: Json = {"timeout": "0s", "idle_timeout": "0s"}
 def route_table(service: str, port: int, header: str) -> Json:
     """With a lane: its shard, as the filter named it. Without: the baseline or nothing, and never again."""
     with_lane = {
-        "match": {**_everything(), "headers": [{"name": TARGET, "present_match": True}]},
+        "match": {**everything(), "headers": [{"name": TARGET, "present_match": True}]},
         "route": {**PATIENT, "cluster_header": TARGET, "retry_policy": RETRY},
         "request_headers_to_remove": [TARGET],
-        "response_headers_to_add": [served(service, header, "%UPSTREAM_METADATA(envoy.lb:served)%")],
+        "response_headers_to_add": [served(header, "%UPSTREAM_METADATA(envoy.lb:served)%")],
     }
     without = {
-        "match": _everything(),
+        "match": everything(),
         "route": {**PATIENT, "cluster": clusters.baseline_name(service, port)},
     }
     return {"virtual_hosts": [{"name": service, "domains": ["*"], "routes": [with_lane, without]}]}
 
 
-def served(service: str, header: str, who: str) -> Json:
-    """The response header that says who answered; the nearest hop's own word replaces a forwarded one."""
+def served(header: str, who: str) -> Json:
+    """The response header that says who answered, as SERVICE=WHO; the nearest hop's own word replaces a
+    forwarded one. One that comes out empty is left out."""
     return {
-        "header": {"key": f"{header.lower()}-served", "value": f"{service}={who}"},
+        "header": {"key": f"{header.lower()}-served", "value": who},
         "append_action": "OVERWRITE_IF_EXISTS_OR_ADD",
     }
 
@@ -58,8 +59,8 @@ def local_replies(service: str, header: str) -> Json:
             "match_if_key_not_found": False,
         }
     }
-    return {"mappers": [{"filter": tagged, "headers_to_add": [served(service, header, "none")]}]}
+    return {"mappers": [{"filter": tagged, "headers_to_add": [served(header, f"{service}=none")]}]}
 
 
-def _everything() -> Json:
+def everything() -> Json:
     return {"prefix": "/"}

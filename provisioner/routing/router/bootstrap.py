@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from provisioner.routing.envoy import Node
+from provisioner.routing.envoy.node import DISCOVERY
 
 Json = dict[str, Any]
 
-DISCOVERY = "laneway-discovery"
 _TYPE = "type.googleapis.com/"
 
 
@@ -30,6 +30,7 @@ def bootstrap(node: Node, discovery: tuple[str, int], admin: str) -> Json:
                 },
             }
         ],
+        "cluster_manager": {"load_stats_config": _reports()},
         "dynamic_resources": {"ads_config": _ads(), "cds_config": _from_ads(), "lds_config": _from_ads()},
         "static_resources": {"clusters": [_discovery_cluster(*discovery)]},
     }
@@ -46,6 +47,15 @@ def _ads() -> Json:
         "api_type": "DELTA_GRPC",
         "transport_api_version": "V3",
         "grpc_services": [{"envoy_grpc": {"cluster_name": DISCOVERY, "retry_policy": retry}}],
+    }
+
+
+def _reports() -> Json:
+    """Where Envoy tells how many requests each endpoint got: counts that it keeps anyway."""
+    return {
+        "api_type": "GRPC",
+        "transport_api_version": "V3",
+        "grpc_services": [{"envoy_grpc": {"cluster_name": DISCOVERY}}],
     }
 
 

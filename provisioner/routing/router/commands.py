@@ -25,17 +25,24 @@ def register(app: typer.Typer) -> None:
 
 
 def router() -> None:
-    """Tells the Envoys of every chain where each lane's requests go."""
+    """Tells the Envoys of every chain where each lane's requests go, and wakes lanes that sleep."""
     import asyncio
 
-    from provisioner import chains, cluster, logs, settings
-    from provisioner.routing.router.server import Addresses, run
+    from provisioner import chains, cluster, logs, settings, usage
+    from provisioner.routing.router.holds import Limits
+    from provisioner.routing.router.server import Addresses, Waking, run
 
     logs.configure("router")
     wanted = settings.load()
     health = (wanted.metrics_host, wanted.metrics_port) if wanted.metrics_port else None
     addresses = Addresses(f"{wanted.discovery_host}:{wanted.discovery_port}", health)
-    asyncio.run(run(cluster.connect(wanted.kubeconfig), chains.load(wanted.chains), addresses))
+    edge = cluster.connect(wanted.kubeconfig)
+    waking = Waking(
+        usage.ClusterNotes(edge, wanted.namespace),
+        Limits(wanted.wake_seconds, wanted.held_requests),
+        wanted.use_seconds,
+    )
+    asyncio.run(run(edge, chains.load(wanted.chains), addresses, waking))
 
 
 def envoy(context: typer.Context, drain: bool = typer.Option(False, help="Drain the running one.")) -> None:

@@ -36,7 +36,7 @@ class Discovery(ads_pb2_grpc.AggregatedDiscoveryServiceServicer):
         self, requests: AsyncIterator[Any], context: grpc.aio.ServicerContext[Any, Any]
     ) -> AsyncIterator[Any]:
         first = await anext(aiter(requests))
-        node = await _node(first, context)
+        node = await node_of(first, context)
         session, wake = Session(), asyncio.Event()
         self._state.join(wake)
         metrics.STREAMS.labels(node.chain, node.namespace).inc()
@@ -64,7 +64,7 @@ class Discovery(ads_pb2_grpc.AggregatedDiscoveryServiceServicer):
                 yield response
 
 
-async def _node(first: Any, context: grpc.aio.ServicerContext[Any, Any]) -> Node:
+async def node_of(first: Any, context: grpc.aio.ServicerContext[Any, Any]) -> Node:
     """Who is asking; the stream ends with INVALID_ARGUMENT when that is no router of ours."""
     try:
         return Node.from_metadata(dict(first.node.metadata))

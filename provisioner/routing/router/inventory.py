@@ -10,12 +10,14 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from provisioner.chain import Chain
-from provisioner.lane import Mode
+from provisioner.lane import object_name
 from provisioner.routing import intent
-from provisioner.routing.intent import ChainIntent, Copy, Service, Slice
+from provisioner.routing.intent import ChainIntent, Copy, Routed, Service, Slice
 
 Json = dict[str, Any]
 Key = tuple[str, str, str]  # chain, namespace, service
+
+LaneKey = tuple[str, str]  # chain, lane
 
 KINDS = ("Lane", "Service", "EndpointSlice")
 
@@ -37,13 +39,14 @@ class _Known:
         self.twin, self.built = twin, None
         self.copies.clear()
 
-    def service(self, chain: Chain, modes: Mapping[str, Mode]) -> Service | None:
+    def service(self, chain: Chain, routed: Mapping[str, Routed]) -> Service | None:
         """The service's intent; None while it is not attached."""
         if self.twin is None:
             return None
         if self.built is None:
-            missing = {lane: one.values() for lane, one in self.slices.items() if lane not in self.copies}
-            self.copies |= intent.copies(self.twin, missing, modes)
+            lanes = {*self.slices, *intent.sleepers(intent.service_name(self.twin)[2], routed)}
+            missing = {lane: self.slices.get(lane, {}).values() for lane in lanes - self.copies.keys()}
+            self.copies |= intent.copies(self.twin, missing, routed)
             baseline = tuple(self.slices.get("", {}).values())
             self.built = intent.assemble(chain, self.twin, baseline, self.copies)
         return self.built
@@ -57,9 +60,10 @@ class Inventory:
         self._chains = {chain.name: chain for chain in chains}
         self._services: dict[Key, _Known] = {}
         self._lanes: dict[str, Json] = {}
-        self._modes: dict[str, dict[str, Mode]] = {name: {} for name in self._chains}
+        self._routed: dict[str, dict[str, Routed]] = {name: {} for name in self._chains}
         self._slices: dict[tuple[str, str], Slice] = {}
         self._twins: dict[tuple[str, str], Key] = {}
+        self._pods: dict[str, LaneKey] = {}  # by address: of which lane it is
 
     def replace(self, kind: str, namespace: str, objects: Iterable[Json]) -> None:
         """Takes a whole list in: what it does not hold is gone."""
@@ -88,12 +92,30 @@ class Inventory:
         """What the chain's routing has to achieve now. KeyError for a chain that is not configured."""
         wanted = self._chains[chain]
         services = (
-            self._services[key].service(wanted, self._modes[chain])
+            self._services[key].service(wanted, self._routed[chain])
             for key in sorted(self._services)
             if key[0] == chain
         )
         found = tuple(service for service in services if service)
         return ChainIntent(chain, wanted.carriers, wanted.shards, found)
+
+    def copy(self, where: Key, lane: str, port: int) -> Copy | None:
+        """What a lane's copy of a service is at one of its ports; None where it is none to this router."""
+        chain, known = self._chains.get(where[0]), self._services.get(where)
+        if chain is None or known is None:
+            return None
+        service = known.service(chain, self._routed[chain.name])
+        numbers = [one.number for one in service.ports] if service else []
+        copies = known.copies.get(lane)
+        return copies[numbers.index(port)] if copies and port in numbers else None
+
+    def lane(self, chain: str, lane: str) -> Json | None:
+        """The Lane object as it was seen last."""
+        return self._lanes.get(object_name(chain, lane))
+
+    def users(self, addresses: Iterable[str]) -> set[LaneKey]:
+        """The lanes whose pods have these addresses."""
+        return {found for one in addresses if (found := self._pods.get(one))}
 
     @property
     def chains(self) -> tuple[str, ...]:
@@ -117,25 +139,25 @@ class Inventory:
         chain, lane = obj["spec"]["chain"], obj["spec"]["lane"]
         if chain not in self._chains:
             return
-        mode = intent.routed_lanes([obj], chain).get(lane)
+        routed = intent.routed_lanes([obj], chain).get(lane)
         self._lanes[obj["metadata"]["name"]] = obj
-        self._set_mode(chain, lane, mode)
+        self._set_routed(chain, lane, routed)
 
     def _forget_lane(self, name: str) -> None:
         if obj := self._lanes.pop(name, None):
-            self._set_mode(obj["spec"]["chain"], obj["spec"]["lane"], None)
+            self._set_routed(obj["spec"]["chain"], obj["spec"]["lane"], None)
 
-    def _set_mode(self, chain: str, lane: str, mode: Mode | None) -> None:
+    def _set_routed(self, chain: str, lane: str, now: Routed | None) -> None:
         """None: requests may not enter the lane any more."""
-        modes = self._modes[chain]
-        if modes.get(lane) == mode:
+        routed = self._routed[chain]
+        before = routed.pop(lane, None)
+        if now is not None:
+            routed[lane] = now
+        if before == now:
             return
-        if mode is None:
-            del modes[lane]
-        else:
-            modes[lane] = mode
+        woken = now.asleep if now else frozenset()
         for key, known in self._services.items():
-            if key[0] == chain and lane in known.slices:
+            if key[0] == chain and (lane in known.slices or lane in known.copies or key[2] in woken):
                 known.forget_lane(lane)
 
     def _put_twin(self, obj: Json) -> None:
@@ -156,12 +178,16 @@ class Inventory:
             known = self._known(key)
             known.slices.setdefault(found.lane, {})[place] = found
             known.forget_lane(found.lane)
+            if found.lane:
+                self._pods.update(dict.fromkeys(found.ready, (found.chain, found.lane)))
 
     def _forget_slice(self, place: tuple[str, str]) -> None:
         old = self._slices.pop(place, None)
         if old is None:
             return
         known = self._services[(old.chain, place[0], old.service)]
+        for address in old.ready:
+            self._pods.pop(address, None)
         of_lane = known.slices[old.lane]
         del of_lane[place]
         if not of_lane:

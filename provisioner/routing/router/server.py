@@ -4,21 +4,30 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
+import grpc
 import structlog
 import uvicorn
+from envoy.service.auth.v3 import external_auth_pb2_grpc
+from envoy.service.load_stats.v3 import lrs_pb2_grpc
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
+from provisioner import sleeping
 from provisioner.chain import Chain
 from provisioner.routing.router import discovery, feed, metrics
+from provisioner.routing.router.activity import Activity, Notes, Pace
+from provisioner.routing.router.holds import Holds, Limits
+from provisioner.routing.router.reports import Reports
 from provisioner.routing.router.state import RoutingState
+from provisioner.routing.router.waker import Waker
 
 log = structlog.get_logger()
 
@@ -33,7 +42,17 @@ class Addresses:
     health: tuple[str, int] | None
 
 
-async def run(source: feed.Source, chains: Sequence[Chain], addresses: Addresses) -> None:
+@dataclass(frozen=True)
+class Waking:
+    """How lanes' use is seen and noted, and how requests for those that sleep are held."""
+
+    notes: Notes
+    limits: Limits
+    report_seconds: float = 10.0
+    clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+
+
+async def run(source: feed.Source, chains: Sequence[Chain], addresses: Addresses, waking: Waking) -> None:
     """Serves until SIGTERM or SIGINT."""
     state = RoutingState(chains)
     stop = asyncio.Event()
@@ -42,15 +61,21 @@ async def run(source: feed.Source, chains: Sequence[Chain], addresses: Addresses
         loop.add_signal_handler(one, stop.set)
     async with asyncio.TaskGroup() as group:
         health = group.create_task(_serve_health(state, addresses.health)) if addresses.health else None
-        await serve(source, chains, state, addresses.discovery, stop)
+        await serve(source, chains, state, addresses.discovery, stop, waking)
         if health:
             health.cancel()
 
 
 async def serve(
-    source: feed.Source, chains: Sequence[Chain], state: RoutingState, address: str, stop: asyncio.Event
+    source: feed.Source,
+    chains: Sequence[Chain],
+    state: RoutingState,
+    address: str,
+    stop: asyncio.Event,
+    waking: Waking,
 ) -> None:
-    """Watches and answers Envoys until `stop` is set; raises what ended a watch that should have gone on."""
+    """Watches and answers Envoys until `stop` is set; raises what ended a watch, or a task of the waker's,
+    that should have gone on."""
     loop = asyncio.get_running_loop()
     broken: asyncio.Future[None] = loop.create_future()
 
@@ -62,19 +87,37 @@ async def serve(
         loop.call_soon_threadsafe(broken.set_exception, error)
 
     server, port = discovery.serve(state, address)
+    tasks = _add_waker(server, chains, state, waking)
     await server.start()
     log.info("router.serving", port=port, chains=[chain.name for chain in chains])
     watches = feed.start(source, feed.queries(chains), feed.Sink(deliver, failed))
     stopping = asyncio.ensure_future(stop.wait())
-    ends: set[asyncio.Future[Any]] = {stopping, broken}
     try:
-        done, _ = await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
-        if broken in done:
-            broken.result()
+        await _first_of(stopping, broken, *tasks)
     finally:
-        stopping.cancel()
+        for task in (stopping, *tasks):
+            task.cancel()
         watches.set()
         await server.stop(STOP_SECONDS)
+
+
+def _add_waker(
+    server: grpc.aio.Server, chains: Sequence[Chain], state: RoutingState, waking: Waking
+) -> tuple[asyncio.Task[None], ...]:
+    """Has the server also take reports and hold requests; the tasks that do the work of both."""
+    pace = Pace({chain.name: sleeping.renewal(chain) for chain in chains})
+    activity = Activity(state, waking.notes, pace, waking.clock)
+    holds = Holds(state, activity, waking.limits)
+    lrs_pb2_grpc.add_LoadReportingServiceServicer_to_server(Reports(activity, waking.report_seconds), server)
+    external_auth_pb2_grpc.add_AuthorizationServicer_to_server(Waker(chains, holds), server)
+    return asyncio.create_task(activity.run()), asyncio.create_task(holds.run())
+
+
+async def _first_of(*ends: asyncio.Future[Any]) -> None:
+    """Returns when the first one ends, or raises what it raised."""
+    done, _ = await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+    for one in done:
+        one.result()
 
 
 async def _serve_health(state: RoutingState, address: tuple[str, int]) -> None:

@@ -7,13 +7,14 @@ take away what an Envoy has.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import structlog
 
 from provisioner.chain import Chain
 from provisioner.routing.envoy import Compiler, Node, Resources
+from provisioner.routing.intent import Copy
 from provisioner.routing.router import metrics
 from provisioner.routing.router.feed import Change, Listed, queries
 from provisioner.routing.router.inventory import Inventory
@@ -72,6 +73,19 @@ class RoutingState:
             shared = compiler.shared(intent, node.namespace)
             self._shared[place] = (self._generation, shared)
         return {**shared, **own.own(intent, node)}
+
+    def copy(self, where: tuple[str, str, str], lane: str, port: int) -> Copy | None:
+        """What a lane's copy is at a port of the service `where` (chain, namespace, service); None where it
+        has none, or where that is not known yet."""
+        return None if self._missing else self._inventory.copy(where, lane, port)
+
+    def lane(self, chain: str, lane: str) -> dict[str, Any] | None:
+        """The Lane object as it was seen last; None when there is none."""
+        return self._inventory.lane(chain, lane)
+
+    def users(self, addresses: Iterable[str]) -> set[tuple[str, str]]:
+        """Chain and lane of the copies whose pods have these addresses."""
+        return self._inventory.users(addresses)
 
     def join(self, event: asyncio.Event) -> None:
         """`event` is set whenever something changed, until it leaves."""

@@ -1,0 +1,76 @@
+"""The waker: Envoy asks it what to do with a request for a copy that sleeps, and gets the answer once there
+is one. Nothing of the request passes through here but the lane's name and what the client accepts.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import grpc
+from envoy.config.core.v3 import base_pb2
+from envoy.service.auth.v3 import external_auth_pb2, external_auth_pb2_grpc
+from envoy.type.v3 import http_status_pb2
+from google.protobuf import struct_pb2
+from google.rpc import code_pb2, status_pb2
+
+from provisioner.chain import Chain
+from provisioner.routing.envoy.waking import ENDPOINT, LANE
+from provisioner.routing.intent import Endpoint
+from provisioner.routing.router import metrics, refusal
+from provisioner.routing.router.holds import Ending, Holds, Target
+
+
+class Waker(external_auth_pb2_grpc.AuthorizationServicer):
+    """Answers each question when its wait is over."""
+
+    def __init__(self, chains: Sequence[Chain], holds: Holds) -> None:
+        self._headers = {chain.name: chain.carriers.header.lower() for chain in chains}
+        self._holds = holds
+
+    async def Check(self, request: Any, context: grpc.aio.ServicerContext[Any, Any]) -> Any:
+        attributes = request.attributes
+        target = await self._target(attributes, context)
+        started = time.monotonic()
+        ending = await self._holds.wait(target)
+        metrics.WAITS.labels(ending.result.value).observe(time.monotonic() - started)
+        if ending.endpoint is not None:
+            return _passed(ending.endpoint, target.lane)
+        return _refused(ending, target, attributes.request.http)
+
+    async def _target(self, attributes: Any, context: grpc.aio.ServicerContext[Any, Any]) -> Target:
+        """What the request is for; the call ends with INVALID_ARGUMENT, and the request with 503, when it
+        does not come from a listener of ours."""
+        told: Mapping[str, str] = dict(attributes.context_extensions)
+        try:
+            lane = attributes.request.http.headers[self._headers[told["chain"]]]
+            return Target(told["chain"], told["namespace"], told["service"], int(told["port"]), lane)
+        except (KeyError, ValueError) as error:
+            await context.abort(grpc.StatusCode.INVALID_ARGUMENT, f"no request for a lane: {error!r}")
+            raise
+
+
+def _passed(endpoint: Endpoint, lane: str) -> Any:
+    said = struct_pb2.Struct()
+    said.update({ENDPOINT: f"{endpoint.address}:{endpoint.port}", LANE: lane})
+    return external_auth_pb2.CheckResponse(status=status_pb2.Status(code=code_pb2.OK), dynamic_metadata=said)
+
+
+def _refused(ending: Ending, target: Target, http: Any) -> Any:
+    told = refusal.told(ending.result, target, http.method, http.headers.get("accept", ""))
+    denied = external_auth_pb2.DeniedHttpResponse(
+        status=http_status_pb2.HttpStatus(code=http_status_pb2.StatusCode.ServiceUnavailable),
+        headers=[_header(key, value) for key, value in told.headers.items()],
+        body=told.body,
+    )
+    return external_auth_pb2.CheckResponse(
+        status=status_pb2.Status(code=code_pb2.UNAVAILABLE), denied_response=denied
+    )
+
+
+def _header(key: str, value: str) -> Any:
+    overwrite = base_pb2.HeaderValueOption.HeaderAppendAction.OVERWRITE_IF_EXISTS_OR_ADD
+    return base_pb2.HeaderValueOption(
+        header=base_pb2.HeaderValue(key=key, value=value), append_action=overwrite
+    )
