@@ -32,6 +32,7 @@ def summary(state: State) -> None:
     console.print(f"""
 [bold]Up.[/] The chain [bold]{known["chain"]}[/] answers at {known["entry"]}
 
+  lanes        {known["preview"] or "by header or baggage only: the chain file has no entry.host"}
   deliveries   POST {known["hooks"]}/github   (secret and all other addresses: {state.endpoints})
   repository   {known["repository"]}
   logs         {state.logs}
