@@ -37,6 +37,12 @@ def is_left_over(thing: Json, lane_uid: str) -> bool:
     return _is_lane(owner) and owner["uid"] != lane_uid
 
 
+def is_of(thing: Json, lane_uid: str) -> bool:
+    """Whether that very Lane controls it, whatever its labels say."""
+    owner = _controller(thing)
+    return _is_lane(owner) and owner["uid"] == lane_uid
+
+
 def is_foreign(thing: Json) -> bool:
     """Whether something other than a Lane controls it, whatever its labels say."""
     owner = _controller(thing)

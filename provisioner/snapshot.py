@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from provisioner import labels
+from provisioner import labels, live
 from provisioner.chain import Chain
 from provisioner.cluster import Cluster
 from provisioner.lane import Lane
@@ -21,7 +21,8 @@ _NOT_OF_A_LANE = f"!{labels.LANE}"
 def read(
     chain: Chain, lane: Lane, cluster: Cluster, *, owns_nothing: bool = False, wants_copies: bool = True
 ) -> Snapshot:
-    """The baseline of the chain's namespaces and what the lane owns there; nothing where neither matters."""
+    """The baseline of the chain's namespaces and what the lane owns there, also if somebody took the labels
+    off it; nothing where neither matters."""
     kinds = _kinds(chain)
 
     def listed(wanted: Iterable[str], selector: str) -> tuple[Json, ...]:
@@ -35,13 +36,15 @@ def read(
     if owns_nothing and not wants_copies:
         return Snapshot(lane)
     workloads = listed(kinds, _NOT_OF_A_LANE)
+    services = listed(("Service",), _NOT_OF_A_LANE)
+    stripped = tuple(one for one in (*workloads, *services) if live.is_of(one, lane.uid))
     return Snapshot(
         lane=lane,
-        workloads=workloads,
-        services=listed(("Service",), _NOT_OF_A_LANE),
+        workloads=tuple(one for one in workloads if not live.is_of(one, lane.uid)),
+        services=tuple(one for one in services if not live.is_of(one, lane.uid)),
         budgets=listed(("PodDisruptionBudget",), ""),
         claims=listed(("PersistentVolumeClaim",), _NOT_OF_A_LANE) if _use_claims(workloads) else (),
-        owned=() if owns_nothing else listed(("Service", *kinds), of_lane(lane)),
+        owned=() if owns_nothing else (*listed(("Service", *kinds), of_lane(lane)), *stripped),
         pods=(),
     )
 

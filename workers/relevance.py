@@ -55,6 +55,8 @@ def concerned(obj: Json, chains: Iterable[Chain]) -> tuple[Concern, ...]:
     """Whom a change of `obj`, which is no Lane, concerns."""
     metadata = obj["metadata"]
     marks = metadata.get("labels") or {}
+    if owner := _lane_that_owns(metadata):
+        return (owner,)
     if labels.LANE in marks:
         return (OneLane(marks.get(labels.CHAIN, ""), marks[labels.LANE]),)
     namespace = metadata.get("namespace", "")
@@ -128,6 +130,14 @@ def _state(obj: Json) -> object:
 
 def _text(value: object) -> str:
     return json.dumps(value, sort_keys=True)
+
+
+def _lane_that_owns(metadata: Json) -> OneLane | None:
+    """The lane that an object belongs to, also if somebody took the labels off it."""
+    for owner in metadata.get("ownerReferences") or ():
+        if owner["kind"] == "Lane" and owner["apiVersion"] == labels.API_VERSION:
+            return OneLane(*owner["name"].split(".", 1))
+    return None
 
 
 def _run_by(chain: Chain, kind: str, namespace: str, name: str) -> frozenset[str]:

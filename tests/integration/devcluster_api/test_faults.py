@@ -28,6 +28,16 @@ def test_a_request_fails_as_often_as_asked(server: Server) -> None:
     server.cluster.post(MAPS, config_map("failing"))
 
 
+def test_a_right_is_refused_in_the_words_of_rbac(server: Server) -> None:
+    inject(server, action="fail", status=403, verb="create", resource="configmaps", count=1)
+    answer = server.cluster.post(MAPS, config_map("refused"), expect=403)
+    assert (answer["kind"], answer["reason"], answer["code"]) == ("Status", "Forbidden", 403)
+    assert answer["message"] == (
+        'configmaps is forbidden: User "laneway" cannot create resource "configmaps" in API group "" '
+        'in the namespace "default"'
+    )
+
+
 def test_a_dropped_request_has_no_effect(server: Server) -> None:
     inject(server, action="drop", verb="create", resource="configmaps", count=1)
     with pytest.raises(httpx.TransportError):

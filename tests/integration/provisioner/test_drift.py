@@ -18,6 +18,7 @@ from provisioner.reconcile import Outcome, converge
 from provisioner.record import record
 from tests.support.devcluster import Devcluster
 from tests.support.shop import Shop, open_shop
+from tests.support.waiting import until
 
 Json = dict[str, Any]
 
@@ -71,6 +72,12 @@ def happened(shop: Shop) -> list[str]:
 
 def change_baseline(shop: Shop, patch: Json) -> None:
     shop.cluster.merge("Deployment", "payment", {"spec": {"template": patch}}, shop.chain.namespaces[0])
+
+
+def push(shop: Shop) -> None:
+    """What the forge says of a push to the pull request."""
+    head = shop.origin.commit("fast", {"payment/app.py": "4"})
+    record(shop.event(Kind.UPDATED, "fast", sha=head), shop.chain, shop.world)
 
 
 def template(shop: Shop) -> Json:
@@ -196,13 +203,36 @@ def test_a_wiped_status_is_written_again_and_nothing_else(shop: Shop, dev: Devcl
     assert shop.owned("fast") == before
 
 
-def test_a_lane_whose_members_were_taken_out_by_hand_closes(shop: Shop) -> None:
+def test_a_lane_whose_members_were_taken_out_by_hand_closes_until_the_next_push(shop: Shop) -> None:
     run(shop)
     shop.cluster.merge("Lane", f"{shop.chain.name}.fast", {"spec": {"members": []}})
     assert run(shop).phase == "Terminating"
     shop.clock.step(3)
     run(shop)
     assert shop.owned("fast") == {}
+    push(shop)
+    assert run(shop).phase == "Deploying"
+
+
+def test_a_lane_that_was_deleted_by_hand_takes_its_copies_along_until_the_next_push(shop: Shop) -> None:
+    run(shop)
+    shop.cluster.delete("Lane", f"{shop.chain.name}.fast")
+    until(lambda: not shop.owned("fast"), "its copies are gone")
+    assert run(shop).phase == ""
+    push(shop)
+    assert run(shop).phase == "Deploying"
+    assert COPY in shop.owned("fast")
+
+
+@pytest.mark.parametrize("kind", ["Deployment", "Service"])
+def test_a_copy_without_its_labels_gets_them_back(shop: Shop, kind: str) -> None:
+    run(shop)
+    before = shop.owned("fast")[f"{kind}/payment--fast"]["metadata"]
+    shop.cluster.merge(kind, "payment--fast", {"metadata": {"labels": None}}, shop.chain.namespaces[0])
+    run(shop)
+    after = shop.owned("fast")[f"{kind}/payment--fast"]["metadata"]
+    assert (after["uid"], after["labels"]) == (before["uid"], before["labels"])
+    assert happened(shop)[-1] == "PutBack"
 
 
 # --- refusals ----------------------------------------------------------------------------------------------

@@ -38,6 +38,12 @@ def test_what_a_lane_owns_concerns_that_lane() -> None:
     assert concerned(deployment("pay-euro", "euro"), [SHOP]) == (OneLane("shop", "euro"),)
 
 
+def test_what_a_lane_owns_concerns_it_also_without_labels() -> None:
+    owner = {"apiVersion": labels.API_VERSION, "kind": "Lane", "name": "shop.euro", "uid": "1"}
+    bare = changed(deployment("pay-euro"), metadata__labels={}, metadata__ownerReferences=[owner])
+    assert concerned(bare, [SHOP]) == (OneLane("shop", "euro"),)
+
+
 def test_a_baseline_workload_concerns_the_lanes_that_have_a_copy_of_it() -> None:
     assert concerned(deployment(), [BAKERY, SHOP]) == (Holders("shop", frozenset({"payment"})),)
 
