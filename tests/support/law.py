@@ -10,11 +10,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from provisioner import lanes
+from provisioner import lanes, snapshot
 from provisioner.chain import Chain
 from provisioner.cluster import Cluster
 from provisioner.errors import LanewayError
-from provisioner.labels import CHAIN, LANE
+from provisioner.labels import CHAIN, LANE, SERVICE
 from provisioner.lane import Lane
 from provisioner.reconcile import converge
 from provisioner.world import World
@@ -52,7 +52,22 @@ def of_lane(chain: Chain, world: World, name: str, heads: Heads | None) -> list[
     if lane is None or heads is None:
         return [] if held == heads else [f"lane {name}: open is {heads}, there is {held}"]
     found = [] if held == dict(heads) else [f"lane {name}: open is {dict(heads)}, it is held by {held}"]
-    return [*found, *_work(chain, name, world)]
+    return [*found, *_copies(chain, lane, world.cluster), *_work(chain, name, world)]
+
+
+def _copies(chain: Chain, lane: Lane, cluster: Cluster) -> Iterator[str]:
+    """Where what has the lane's label is not of the services that its status says are in it: told without
+    the plan, so that a plan that forgets something is seen."""
+    selector = snapshot.of_lane(lane)
+    owned = {
+        one["metadata"]["labels"].get(SERVICE, "")
+        for namespace in chain.namespaces
+        for kind in OWNABLE
+        for one in cluster.list(kind, namespace, selector)
+    }
+    inside = {one["name"] for one in lane.status.get("services") or () if one["inLane"]}
+    if owned != inside:
+        yield f"lane {lane.name} has copies of {sorted(owned)}; its services are {sorted(inside)}"
 
 
 def strays_in(namespace: str, cluster: Cluster) -> list[str]:
@@ -107,19 +122,3 @@ class _Untouchable(Cluster):
         if method != "GET":
             raise AssertionError(f"it would {method} {path}: {str(rest)[:300]}")
         return super()._request(method, path, *rest, **options)
-
-
-def settled(chain: Chain, world: World, rounds: int = 6) -> None:
-    """Converges every lane of a chain until that changes nothing: what beat has done by its watches once
-    everything is quiet. AssertionError when it never is."""
-    for _ in range(rounds):
-        before = _versions(chain, world.cluster)
-        for name in before:
-            converge(chain, name, world)
-        if _versions(chain, world.cluster) == before:
-            return
-    raise AssertionError(f"after {rounds} rounds the lanes of {chain.name} still change: {before}")
-
-
-def _versions(chain: Chain, cluster: Cluster) -> dict[str, str]:
-    return {name: lane.resource_version for name, lane in lanes_of(chain, cluster).items()}
