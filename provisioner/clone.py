@@ -10,7 +10,7 @@ What changes in a copy; everything else stays as it is:
     owner           the Lane: deleting it deletes the copy. It blocks a deletion of the Lane in the
                     foreground: `kubectl delete lane --cascade=foreground` returns when the pods are gone
     selector        the copy's own labels
-    replicas        1
+    replicas        1, or none while the lane sleeps
     image           of the service's container only
     environment     LANEWAY_LANE in every container, first, so that the others can refer to it
     hostPort        left out: the baseline has it
@@ -68,6 +68,7 @@ class Order:
     service: Service
     image: str
     follows: bool = True  # the baseline's changes
+    replicas: int = 1  # 0: it sleeps
 
     @property
     def labels(self) -> dict[str, str]:
@@ -230,7 +231,7 @@ def _spec(order: Order, baseline: Baseline, pod_labels: dict[str, str]) -> Json:
     spec.pop("paused", None)
     change = placement.Relabelled(order.service.namespace, baseline.pod_labels, pod_labels, order.identity)
     spec |= {
-        "replicas": 1,
+        "replicas": order.replicas,
         "selector": {"matchLabels": order.identity},
         "template": _template(order, spec["template"], change),
     }

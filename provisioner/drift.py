@@ -11,9 +11,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any
 
-from provisioner import labels, live, plan, readiness, retention
+from provisioner import labels, live, plan, readiness, retention, sleeping
 from provisioner.chain import Chain
 from provisioner.changes import Cause, Verdict
 from provisioner.lane import Lane, Phase
@@ -31,6 +32,7 @@ class Account:
     lane: Lane
     images: Mapping[str, str]
     missing: int = 0
+    replicas: int = 1  # of each workload
 
 
 def account(lane: Lane) -> Account:
@@ -40,10 +42,11 @@ def account(lane: Lane) -> Account:
         for one in lane.status.get("services") or ()
         if one["inLane"] and one.get("image")
     }
-    return Account(replace(lane, status={}, members=(), approved=()), images)
+    replicas = 0 if lane.phase == Phase.SLEEPING else 1
+    return Account(replace(lane, status={}, members=(), approved=()), images, replicas=replicas)
 
 
-def unsettled(lane: Lane, chain: Chain, facts: Facts) -> tuple[Why, str] | None:
+def unsettled(lane: Lane, chain: Chain, facts: Facts, now: datetime) -> tuple[Why, str] | None:
     """Why the lane has to converge, as far as it shows itself; None where only its objects can tell."""
     told = lane.status
     if not told.get("heads"):
@@ -54,7 +57,12 @@ def unsettled(lane: Lane, chain: Chain, facts: Facts) -> tuple[Why, str] | None:
         return Why.CHAIN_CHANGED, f"the file of chain {chain.name} changed since it converged"
     if moved := retention.pushed(lane, facts):
         return Why.HEAD_MOVED, moved
-    if lane.phase != Phase.READY:
+    if sleeping.is_due(lane, chain, now):
+        return (
+            Why.REST_DUE,
+            "it sleeps, and is wanted awake" if lane.phase == Phase.SLEEPING else "it is idle",
+        )
+    if lane.phase not in (Phase.READY, Phase.SLEEPING):
         return Why.NOT_READY, f"it is {lane.phase or 'without a phase'}"
     return None
 
@@ -97,7 +105,9 @@ class Derived:
             return None
         verdict = Verdict(name, True, Cause.CHANGED, "", "")
         wanted = Wanted(self._services[name], found.images[name], verdict)
-        made = plan.make(self._chain, found.lane, [wanted], replace(self._baseline, owned=owned))
+        made = plan.make(
+            self._chain, found.lane, [wanted], replace(self._baseline, owned=owned), found.replicas
+        )
         return None if made.problems else {plan.identity(one): one for one in made.desired}
 
 

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
 from provisioner import labels, live, readiness
 from provisioner.changes import Verdict
 from provisioner.errors import LanewayError
-from provisioner.lane import Mode, Phase
+from provisioner.lane import Lane, Mode, Phase
 from provisioner.plan import Plan, Snapshot, Wanted
 from provisioner.readiness import Clock, Reading, State
+from provisioner.sleeping import AWAKE, Sleep
 
 Json = dict[str, Any]
 
+ASLEEP = "nobody used it for a while; the next request wakes it"
 NOTHING_CHANGED = "no service of the chain changed; every request goes to the baseline"
 
 
@@ -28,6 +30,7 @@ class Finding:
     reading: Reading | None = None
     problem: LanewayError | None = None
     revision: str = ""  # of the baseline that the copy was derived from
+    held: bool = False  # the waker has its requests, at least while no pod of it is ready
 
     @property
     def ready(self) -> bool:
@@ -44,6 +47,12 @@ class Finding:
     @property
     def stuck(self) -> bool:
         return self.problem is not None or (self.reading is not None and self.reading.stuck)
+
+    @property
+    def on_its_way(self) -> bool:
+        """Nothing but time is missing until it serves."""
+        waits = (State.READY, State.PROGRESSING, State.SLEEPING)
+        return self.reading is not None and not self.stuck and self.reading.state in waits
 
     @property
     def state(self) -> str:
@@ -101,15 +110,35 @@ def to_json(finding: Finding, mode: Mode) -> Json:
 
 def _route(finding: Finding, mode: Mode) -> str:
     """Who answers a request of this lane: the old pods of a copy do, until its new ones are ready."""
+    if finding.held:
+        return "waker"
     if finding.serving:
         return "lane"
     strict = mode is Mode.ALL or (mode is Mode.MEMBERS and finding.verdict.in_lane)
     return "none" if strict else "baseline"
 
 
-def judge(findings: Sequence[Finding]) -> tuple[Phase, str, str]:
+def held(findings: Iterable[Finding], lane: Lane, sleep: Sleep, settled: bool) -> list[Finding]:
+    """The findings with whose requests the waker has: those for the copies of a lane that sleeps, and, once
+    it is awake, for each until it serves. For a moment longer in fact, until the lane is `settled`: the
+    router may hear of a copy that serves later than of this."""
+    waking = {one["name"] for one in lane.status.get("services") or () if one.get("route") == "waker"}
+
+    def is_held(one: Finding) -> bool:
+        if one.reading is None or one.absent:
+            return False
+        if sleep.rest.resting:
+            return True
+        return one.verdict.service in waking and not settled and (one.serving or one.on_its_way)
+
+    return [replace(one, held=is_held(one)) for one in findings]
+
+
+def judge(findings: Sequence[Finding], sleep: Sleep = AWAKE) -> tuple[Phase, str, str]:
     """Phase, reason and message of the lane."""
     inside = [one for one in findings if one.verdict.in_lane]
+    if sleep.rest.resting:
+        return Phase.SLEEPING, "Asleep", ASLEEP
     for phase, those in (
         (Phase.DEGRADED, [one for one in inside if one.stuck]),
         (Phase.DEPLOYING, [one for one in inside if not one.ready]),

@@ -86,10 +86,11 @@ class Plan:
     desired: tuple[Json, ...] = ()
 
 
-def make(chain: Chain, lane: Lane, wanted: Sequence[Wanted], snapshot: Snapshot) -> Plan:
-    """The plan for one lane; `lane` has its uid. Raises nothing for a service that cannot be cloned: see
-    `Plan.problems`."""
-    orders = [clone.Order(lane, one.service, one.image, chain.lifecycle.follow) for one in wanted]
+def make(chain: Chain, lane: Lane, wanted: Sequence[Wanted], snapshot: Snapshot, replicas: int = 1) -> Plan:
+    """The plan for one lane; `lane` has its uid, and each of its workloads so many replicas. Raises nothing
+    for a service that cannot be cloned: see `Plan.problems`."""
+    follow = chain.lifecycle.follow
+    orders = [clone.Order(lane, one.service, one.image, follow, replicas) for one in wanted]
     copies, problems = _copies(orders, snapshot)
     kept = [one for one in snapshot.owned if live.service_of(one) in problems]
     owned = {identity(one): one for one in snapshot.owned}

@@ -6,6 +6,7 @@ Read from top to bottom; the first line that holds is the answer.
 |---|---|---|
 | the workload is not there, or is being deleted | Progressing | no |
 | its generation is not observed yet | Progressing | no |
+| it is to have no pods: the lane sleeps | Sleeping | no |
 | every pod is of the newest revision and ready | Ready | no |
 | a newest pod finds no node | Unschedulable, in the scheduler's words | yes |
 | a newest pod cannot get its image | ImagePending | when its time is over |
@@ -49,6 +50,7 @@ class State(StrEnum):
     """How far a copy is; for machines, in `Lane.status.services[].state`."""
 
     READY = "Ready"
+    SLEEPING = "Sleeping"
     PROGRESSING = "Progressing"
     IMAGE_PENDING = "ImagePending"
     INVALID_IMAGE = "InvalidImage"
@@ -108,6 +110,8 @@ def _settled(workload: Json) -> Reading | None:
         return Reading(State.PROGRESSING, "its earlier workload is being deleted", there=False)
     if not _is_observed(workload):
         return Reading(State.PROGRESSING, "applied; the cluster has not acted on it yet")
+    if workload["spec"].get("replicas") == 0:
+        return Reading(State.SLEEPING, "it has no pods until the next request")
     return Reading(State.READY, "") if is_ready(workload) else None
 
 

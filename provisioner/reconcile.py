@@ -18,13 +18,25 @@ from typing import Any
 
 import structlog
 
-from provisioner import announce, carrying, changes, decision, entrance, lanes, plan, snapshot, status
+from provisioner import (
+    announce,
+    bedtime,
+    carrying,
+    changes,
+    decision,
+    entrance,
+    lanes,
+    plan,
+    snapshot,
+    status,
+)
 from provisioner.admission import Wait
 from provisioner.chain import Chain
 from provisioner.changes import Source, Verdict
 from provisioner.errors import LanewayError, PermanentError, TemporaryError
 from provisioner.lane import Lane, Phase, object_name
 from provisioner.plan import Plan, Snapshot, Wanted
+from provisioner.sleeping import AWAKE, Sleep
 from provisioner.world import World
 
 Json = dict[str, Any]
@@ -111,13 +123,14 @@ class _Run:
         try:
             if (wait := entrance.wait(self.chain, self.lane, len(wanted), self.world)) is not None:
                 return self._waiting(wait, verdicts)
-            made, after = self._deploy(wanted)
+            sleep = bedtime.sleep(self.chain, self.lane, self.world) if wanted else AWAKE
+            made, after = self._deploy(wanted, sleep)
         except PermanentError as problem:
             return self._blocked(problem)
         with self._step("status"):
-            return self._report(verdicts, wanted, made, after)
+            return self._report(verdicts, wanted, made, after, sleep)
 
-    def _deploy(self, wanted: Sequence[Wanted]) -> tuple[Plan, Snapshot]:
+    def _deploy(self, wanted: Sequence[Wanted], sleep: Sleep) -> tuple[Plan, Snapshot]:
         cluster = self.world.cluster
         with self._step("plan"):
             before = snapshot.read(
@@ -127,7 +140,7 @@ class _Run:
                 owns_nothing=self.owns_nothing,
                 wants_copies=bool(wanted),
             )
-            made = plan.make(self.chain, self.lane, wanted, before)
+            made = plan.make(self.chain, self.lane, wanted, before, sleep.rest.replicas)
         with self._step("apply"):
             return carrying.carry_out(made, before, self.lane, cluster)
 
@@ -172,7 +185,12 @@ class _Run:
         ]
 
     def _report(
-        self, verdicts: Sequence[Verdict], wanted: Sequence[Wanted], made: Plan, after: Snapshot
+        self,
+        verdicts: Sequence[Verdict],
+        wanted: Sequence[Wanted],
+        made: Plan,
+        after: Snapshot,
+        sleep: Sleep,
     ) -> Outcome:
         if not made.writes and not all(status.is_ready(one) for one in after.owned):
             after = replace(after, pods=snapshot.pods(self.chain, self.lane, self.world.cluster))
@@ -186,10 +204,13 @@ class _Run:
             after,
             now,
             image_pending_seconds=self.world.settings.image_pending_seconds,
+            sleep=sleep,
         )
         self._write_status(found)
         log.info("lane.converged", lane=self.lane.object_name, phase=found["phase"], **_rounded(self.steps))
-        return Outcome(self.lane.object_name, found["phase"], status.again(found, now), self.steps)
+        moments = (status.again(found, now), sleep.seconds(now))
+        again = min((one for one in moments if one is not None), default=None)
+        return Outcome(self.lane.object_name, found["phase"], again, self.steps)
 
     def _blocked(self, problem: LanewayError) -> Outcome:
         """Says in the status why the lane cannot go on; what runs goes on running."""

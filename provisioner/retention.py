@@ -64,6 +64,7 @@ class Why(StrEnum):
     CHAIN_CHANGED = "ChainChanged"  # the chain's file says something else than at the last convergence
     HEAD_MOVED = "HeadMoved"
     NOT_READY = "NotReady"
+    REST_DUE = "RestDue"  # it should sleep and does not, or sleeps and should not
     DRIFTED = "Drifted"  # what it owns is not what it should own
     LABELS_LOST = "LabelsLost"
 

@@ -46,6 +46,10 @@ class Sleep:
     rest: Rest
     until: datetime | None = None
 
+    def seconds(self, now: datetime) -> float | None:
+        """After how many seconds time alone changes it; None: it does not."""
+        return None if self.until is None else max(0.0, (self.until - now).total_seconds())
+
 
 AWAKE = Sleep(Rest.AWAKE)
 
@@ -58,16 +62,33 @@ def is_idle(lane: Lane, chain: Chain, now: datetime) -> bool:
     return now - moment(noted) > idle
 
 
-def has_copies(lane: Lane) -> bool:
-    """Whether the lane has anything that could be put to sleep, as far as its status says."""
-    return any(one["inLane"] for one in lane.status.get("services") or ())
+@dataclass(frozen=True)
+class Signs:
+    """What a Lane shows of its sleep: when it was used last, and whether it sleeps now."""
+
+    active_at: datetime
+    sleeps: bool
+
+    def call_for_change(self, chain: Chain, now: datetime) -> bool:
+        """Whether it has to be looked at, since it sleeps and should not, or should and does not."""
+        idle = chain.lifecycle.idle
+        return self.sleeps != (idle is not None and now - self.active_at > idle)
+
+
+def signs(lane: Lane) -> Signs | None:
+    """None for a lane that has nothing to put to sleep, or has to be looked at for other reasons."""
+    noted, services = lane.status.get("activeAt"), lane.status.get("services") or ()
+    if lane.phase in (Phase.TERMINATING, Phase.PENDING, "") or lane.pinned or not noted:
+        return None
+    if timeline.pushed(lane) or not any(one["inLane"] for one in services):
+        return None
+    return Signs(moment(noted), lane.phase == Phase.SLEEPING)
 
 
 def is_due(lane: Lane, chain: Chain, now: datetime) -> bool:
     """Whether a lane has to be looked at because it sleeps and should not, or should and does not."""
-    if lane.phase in (Phase.TERMINATING, Phase.PENDING, "") or not has_copies(lane):
-        return False
-    return is_idle(lane, chain, now) != (lane.phase == Phase.SLEEPING)
+    shown = signs(lane)
+    return shown is not None and shown.call_for_change(chain, now)
 
 
 def going_on(lane: Lane, now: datetime, drain: timedelta) -> Sleep:
@@ -83,7 +104,7 @@ def may_begin(seen_since: datetime | None, chain: Chain, now: datetime) -> Sleep
     """None when use has been seen for as long as the lane has to be idle; else how long it stays awake."""
     idle = chain.lifecycle.idle or timedelta()
     if seen_since is None:
-        return Sleep(Rest.AWAKE, now + RENEWAL)
+        return Sleep(Rest.AWAKE, now + max(idle / 4, RENEWAL))
     return None if now - seen_since > idle else Sleep(Rest.AWAKE, seen_since + idle)
 
 

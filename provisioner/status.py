@@ -7,6 +7,7 @@ The phase, first line that holds:
 | the lane has no members any more (`terminating`) | Terminating | Closing |
 | there is no room for it within a limit (`waiting`) | Pending | that limit |
 | its sources cannot be read (`blocked`) | Degraded, or as it was | that error's reason |
+| nobody used it for a while (see `sleeping`) | Sleeping | Asleep |
 | a service was refused, or one of its objects is somebody else's | Degraded | that problem's reason |
 | a copy is stuck (see `readiness`) | Degraded | the copy's state |
 | a copy is not there, or not ready yet | Deploying | the copy's state |
@@ -14,9 +15,9 @@ The phase, first line that holds:
 | else | Ready | Ready |
 
 A lane that cannot read its sources for a while (git is down) keeps its phase and its copies and says so in
-the condition Resolved; when that has lasted BLOCKED_SECONDS, or cannot pass by itself, it is Degraded. Before
-its first plan it is Pending. One service's trouble never hides the others: each has its own state, and every
-copy that serves is routed to.
+the condition Resolved; when that has lasted BLOCKED_SECONDS, or cannot pass by itself, it is Degraded, unless
+it sleeps. Before its first plan it is Pending. One service's trouble never hides the others: each has its own
+state, and every copy that serves is routed to.
 
 The conditions: Resolved (the sources, and with them the changes, are known), Deployed (every wanted object is
 in the cluster), Ready. With nothing changed the status is equal, whatever the time, so that a run writes it
@@ -41,6 +42,7 @@ from provisioner.errors import LanewayError, TemporaryError
 from provisioner.lane import Lane, Phase, moment, stamp
 from provisioner.plan import Plan, Snapshot, Wanted
 from provisioner.readiness import Clock, is_ready
+from provisioner.sleeping import AWAKE, Sleep
 from provisioner.timeline import Entry, Happening
 
 __all__ = ["again", "blocked", "compute", "is_ready", "terminating", "terminating_for", "waiting"]
@@ -48,6 +50,7 @@ __all__ = ["again", "blocked", "compute", "is_ready", "terminating", "terminatin
 Json = dict[str, Any]
 
 BLOCKED_SECONDS = 600
+SETTLING = timedelta(seconds=2)  # after a lane woke, until its routes are those of any other
 _KEPT = ("summary", "url", "services", "chainRevision", "admittedAt")
 CLOSING = "the lane has no members any more; its routes go first, then its copies"
 
@@ -62,20 +65,23 @@ def compute(
     now: datetime,
     *,
     image_pending_seconds: float = 1200,
+    sleep: Sleep = AWAKE,
 ) -> Json:
     """The whole status of an open lane. `snapshot` is what the cluster holds after `plan` was carried out,
     with the lane's pods unless everything is ready; `plan.problems` has what its objects met on the way,
     too."""
     clock = Clock(now, timedelta(seconds=image_pending_seconds))
     found = findings.find(verdicts, wanted, plan, snapshot, clock)
-    phase, reason, message = findings.judge(found)
+    settles = _settles(lane)
+    found = findings.held(found, lane, sleep, settled=settles is not None and now >= settles)
+    phase, reason, message = findings.judge(found, sleep)
     return _status(
         lane,
         now,
         phase=phase,
         admittedAt=lane.status.get("admittedAt") or stamp(now),
         chainRevision=chain.revision,
-        deadline=findings.deadline(found),
+        deadline=_deadline(found, phase, sleep, settles or now + SETTLING),
         summary=findings.summary(found),
         url=chain.entry.url_of(lane.name),
         conditions=[
@@ -86,6 +92,25 @@ def compute(
         services=[_service(one, lane, now) for one in found],
         timeline=timeline.extended(lane, timeline.news(lane, plan, snapshot, phase, message), now),
     )
+
+
+def _settles(lane: Lane) -> datetime | None:
+    """When everybody has heard that the lane is ready; None when it was not ready yet."""
+    ready = _before(lane, "Ready")
+    return moment(ready["lastTransitionTime"]) + SETTLING if ready.get("status") == "True" else None
+
+
+def _deadline(
+    found: Sequence[findings.Finding], phase: Phase, sleep: Sleep, settles: datetime
+) -> datetime | None:
+    """When time alone changes the status."""
+    settling = phase is Phase.READY and any(one.held for one in found)
+    moments = (
+        findings.deadline(found),
+        sleep.until if sleep.rest.resting else None,
+        settles if settling else None,
+    )
+    return min((one for one in moments if one is not None), default=None)
 
 
 def waiting(chain: Chain, lane: Lane, verdicts: Sequence[Verdict], wait: Wait, now: datetime) -> Json:
@@ -118,7 +143,8 @@ def blocked(lane: Lane, problem: LanewayError, now: datetime) -> Json:
     resolved = _condition(lane, now, "Resolved", False, problem.reason, str(problem))
     ends = moment(resolved["lastTransitionTime"]) + timedelta(seconds=BLOCKED_SECONDS)
     lasting = not isinstance(problem, TemporaryError) or now >= ends
-    phase = Phase.DEGRADED if lasting else Phase(lane.phase or Phase.PENDING)
+    asleep = lane.phase == Phase.SLEEPING
+    phase = Phase.DEGRADED if lasting and not asleep else Phase(lane.phase or Phase.PENDING)
     told = (before.get("status"), before.get("reason")) == ("False", problem.reason)
     news = [] if told else [Entry(Happening.BLOCKED, str(problem))]
     return _status(

@@ -130,7 +130,7 @@ class _Surveyor:
         facts = self._inquiry.facts[chain.name]
         if not lane.members or retention.ended(lane, chain, facts, self._now):
             self._suspects.append(replace(lane, status=_essence(lane.status)))
-        elif need := drift.unsettled(lane, chain, facts):
+        elif need := drift.unsettled(lane, chain, facts, self._now):
             self._need(lane, *need)
         else:
             self._known[lane.object_name] = drift.account(lane)

@@ -97,6 +97,7 @@ def news(lane: Lane, plan: Plan, after: Snapshot, phase: Phase, message: str) ->
     found = [
         *moves(lane),
         *_admitted(lane),
+        *_rested(lane, phase, message),
         *by_hand.values(),
         *_derived_again(ours),
         *_carried_out(ours, plan),
@@ -128,6 +129,14 @@ def _admitted(lane: Lane) -> list[Entry]:
     waited = last(lane.status.get("timeline") or (), Happening.WAITING)
     over = "admittedAt" in lane.status or waited is None
     return [] if over else [Entry(Happening.ADMITTED, "there is room for it now")]
+
+
+def _rested(lane: Lane, phase: Phase, message: str) -> list[Entry]:
+    """That the lane fell asleep, or was woken."""
+    slept, sleeps = lane.phase == Phase.SLEEPING, phase is Phase.SLEEPING
+    if slept == sleeps:
+        return []
+    return [Entry(Happening.ASLEEP, message)] if sleeps else [Entry(Happening.WOKEN)]
 
 
 def pushed(lane: Lane) -> bool:

@@ -1,4 +1,5 @@
-"""What beat knows of the lanes: which there are, what each holds, and who waits for room. Pure, not shared.
+"""What beat knows of the lanes: which there are, what each holds, who waits for room, and who is tired. Pure,
+not shared.
 
 It is told of Lanes as they are watched, so it may be a moment behind; whatever it says is a reason to look at
 a lane, never a decision about it.
@@ -8,12 +9,15 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Any
 
-from provisioner import admission, lane
+from provisioner import admission, lane, sleeping
 from provisioner.admission import Holding, Limit, Rules
+from provisioner.chain import Chain
 from provisioner.lane import Phase
+from provisioner.sleeping import Signs
 from workers.relevance import OneLane
 
 Json = dict[str, Any]
@@ -31,6 +35,7 @@ class Known:
     derived: Mapping[str, str] | None = None
     waits: str = ""
     closing: bool = False
+    signs: Signs | None = None  # of its sleep
 
 
 @dataclass
@@ -40,6 +45,7 @@ class Fleet:
     _lanes: dict[OneLane, Known] = field(default_factory=dict)
     _baselines: dict[tuple[str, str], str] = field(default_factory=dict)  # chain, service: revision
     _told: dict[OneLane, str] = field(default_factory=dict)
+    _stirred: dict[OneLane, Signs] = field(default_factory=dict)
     _stale: bool = False
     _rules: Mapping[str, Rules] = field(default_factory=dict)
 
@@ -47,9 +53,10 @@ class Fleet:
         """A Lane came or changed. Whether it has a copy that is new to this fleet, and derived from another
         revision of the baseline than the one noted: its run had read the baseline before that changed."""
         which, now = _of(obj), _known(obj)
-        before = self._lanes.get(which, Known()).derived or {}
+        known = self._lanes.get(which, Known())
+        before = known.derived or {}
         self._lanes[which] = now
-        self._stale = True
+        self._stale |= replace(known, signs=now.signs) != now
         return any(
             name not in before and revision and revision != self._baselines.get((which.chain, name), revision)
             for name, revision in (now.derived or {}).items()
@@ -59,6 +66,7 @@ class Fleet:
         """A Lane is gone."""
         self._lanes.pop(_of(obj), None)
         self._told.pop(_of(obj), None)
+        self._stirred.pop(_of(obj), None)
         self._stale = True
 
     def note_baseline(self, chain: str, services: Collection[str], revision: str) -> None:
@@ -91,6 +99,21 @@ class Fleet:
         may have had an older chain file."""
         self._told.clear()
         self._stale = True
+
+    def restless(self, chains: Mapping[str, Chain], now: datetime) -> list[OneLane]:
+        """The lanes that sleep and should not, or should and do not."""
+        return [one for one in self._lanes if self.stirs(one, chains, now)]
+
+    def stirs(self, one: OneLane, chains: Mapping[str, Chain], now: datetime) -> bool:
+        """Whether a lane is such a one. It is said once, until the lane shows other signs: whoever looks at
+        it knows when to look again."""
+        signs = self._lanes[one].signs
+        if signs is None or one.chain not in chains or self._stirred.get(one) == signs:
+            return False
+        if not signs.call_for_change(chains[one.chain], now):
+            return False
+        self._stirred[one] = signs
+        return True
 
     def turns(self, rules: Mapping[str, Rules], total: int | None) -> list[OneLane]:
         """The waiting lanes that have to be looked at: for which there is room now, or of which the place in
@@ -132,4 +155,5 @@ def _known(obj: Json) -> Known:
     conditions = found.status.get("conditions") or ()
     limited = (one for one in conditions if one["type"] == "Ready" and one["reason"] in set(Limit))
     waits = next((str(one.get("message", "")) for one in limited), "")
-    return Known(found.phase, admission.holding(found), derived, waits, not found.members)
+    holding, signs = admission.holding(found), sleeping.signs(found)
+    return Known(found.phase, holding, derived, waits, not found.members, signs)

@@ -156,7 +156,8 @@ def _told(status: Mapping[str, Any]) -> list[Any]:
         for one in status.get("services") or ()
         if one.get("inLane")
     ]
-    return [status.get("phase"), "admittedAt" in status, services, _messages(status, "Ready")]
+    told = [status.get(name) for name in ("phase", "activeAt")]
+    return [*told, "admittedAt" in status, services, _messages(status, "Ready")]
 
 
 def _messages(status: Mapping[str, Any], kind: str) -> list[str]:

@@ -41,7 +41,9 @@ def differs(thing: Json) -> str:
 
 def test_a_lane_that_converged_on_all_there_is_is_settled() -> None:
     assert ready().phase == "Ready"
-    assert drift.unsettled(ready(), b.chain(), Facts(heads={REPOSITORY: {"payment-fast": b.SHA}})) is None
+    assert (
+        drift.unsettled(ready(), b.chain(), Facts(heads={REPOSITORY: {"payment-fast": b.SHA}}), b.NOW) is None
+    )
 
 
 @pytest.mark.parametrize(
@@ -55,13 +57,13 @@ def test_a_lane_that_converged_on_all_there_is_is_settled() -> None:
     ],
 )
 def test_a_lane_that_shows_itself_that_it_is_behind_has_to_converge(lane: Lane, why: Why) -> None:
-    found = drift.unsettled(lane, b.chain(), Facts())
+    found = drift.unsettled(lane, b.chain(), Facts(), b.NOW)
     assert found is not None
     assert found[0] is why
 
 
 def test_a_head_that_moved_is_told_with_both_commits() -> None:
-    found = drift.unsettled(ready(), b.chain(), Facts(heads={REPOSITORY: {"payment-fast": "2" * 40}}))
+    found = drift.unsettled(ready(), b.chain(), Facts(heads={REPOSITORY: {"payment-fast": "2" * 40}}), b.NOW)
     assert found == (Why.HEAD_MOVED, f"acme/shop#42 is at {'2' * 12}, the lane at {'1' * 12}")
 
 
