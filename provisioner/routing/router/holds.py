@@ -88,8 +88,6 @@ class Holds:
 
     async def wait(self, target: Target) -> Ending:
         """Wakes the lane where that is needed, and waits for what becomes of a request."""
-        if self._state.missing:
-            return Ending(Result.LATE)  # this router has only just started, and knows nothing yet
         if found := self._look(target):
             return found
         self._activity.wake(target.chain, target.lane)
@@ -135,6 +133,8 @@ class Holds:
                 self._activity.wake(target.chain, target.lane)
 
     def _look(self, target: Target) -> Ending | None:
+        if self._state.missing:
+            return None  # this router has only just started, and knows nothing yet
         where = (target.chain, target.namespace, target.service)
         return ending(self._state.copy(where, target.lane, target.port))
 
