@@ -102,7 +102,8 @@ def chain_file(origin: Origin, called: str, namespace: str) -> str:
         for name in SERVICES
     )
     return (
-        f"chain: {called}\nnamespace: {namespace}\nrepositories: [{{url: '{origin.url}', name: {REPOSITORY}}}]\n"
+        f"chain: {called}\nnamespace: {namespace}\n"
+        f"repositories: [{{url: '{origin.url}', name: {REPOSITORY}}}]\n"
         f"services:\n{services}\nshared_paths: {{'libs/**': [orders, payment]}}\n"
         "entry: {service: frontend, host: '{lane}.preview.example.com'}\n"
     )
