@@ -3,10 +3,11 @@
 `converge` reads what is true now (the branch, the baseline, what the lane owns), plans, applies and writes
 the status; running it twice, late, or after a crash at any point ends in the same state. It never waits.
 
-What fences a stale worker: every write of what it saw is conditional on the resourceVersion that its snapshot
-had (deletions on the uid too), and the status is written last, conditional on the Lane that the run began with.
-Whoever overslept gets a conflict, reads again and converges on today's truth, which also puts right what it
-wrote over an object that was made after its snapshot: only that is not conditional (docs/consistency.md).
+What fences a stale worker: every write of what it saw is conditional on the resourceVersion that its
+snapshot had (deletions on the uid too), and the status is written last, conditional on the Lane that the run
+began with. Whoever overslept gets a conflict, reads again and converges on today's truth. That also puts
+right what it wrote over an object made after its snapshot, the one write that has no condition
+(docs/consistency.md).
 """
 
 from __future__ import annotations
