@@ -93,6 +93,8 @@ class Watch:
             self._tell(obj, True)
             return
         self._known[uid] = now, _identity(obj)
+        if before and is_owned(before[1]) and not is_owned(obj):
+            self._tell(before[1], False)  # it lost its labels, which its lane puts back
         if is_news(before[0], now) if before else missed or not is_owned(obj):
             self._tell(obj, False)
 

@@ -142,19 +142,32 @@ def test_a_lane_that_is_made_or_whose_status_is_lost_converges(leader: Beat) -> 
 
 
 def test_a_copy_that_is_edited_or_removed_by_hand_has_its_lane_converge(leader: Beat) -> None:
+    leader.cluster.create(lane("euro").to_object())
+    until(lambda: leader.put(*CONVERGE), "a new lane converges")
+    settle(leader, "euro")
     copy = deployment("payment-euro", labels.of_copy("shop", "euro", "payment"))
     leader.cluster.create(copy)
-    until(lambda: leader.put(*CONVERGE), "a copy appeared")
     leader.cluster.merge("Deployment", "payment-euro", {"spec": {"replicas": 5}}, "shop")
     until(lambda: leader.put(*CONVERGE), "a copy was edited")
-    leader.cluster.merge("Deployment", "payment-euro", {"metadata": {"labels": {labels.LANE: None}}}, "shop")
-    leader.jobs()
-    leader.cluster.merge(
-        "Deployment", "payment-euro", {"metadata": {"labels": {labels.LANE: "euro"}}}, "shop"
-    )
-    until(lambda: leader.put(*CONVERGE), "it has its labels again")
+    for value, event in ((None, "a copy lost its label"), ("euro", "it has its label again")):
+        marks = {"metadata": {"labels": {labels.LANE: value}}}
+        leader.cluster.merge("Deployment", "payment-euro", marks, "shop")
+        until(lambda: leader.put(*CONVERGE), event)
     leader.cluster.delete("Deployment", "payment-euro", "shop")
     until(lambda: leader.put(*CONVERGE), "a copy was removed")
+
+
+def test_a_copy_that_appears_is_left_to_the_job_that_made_it(leader: Beat) -> None:
+    for name in ("euro", "dollar"):
+        leader.cluster.create(lane(name).to_object())
+        until(partial(leader.put, "laneway.converge", "shop", name), "a new lane converges")
+        settle(leader, name)
+    for name in ("euro", "dollar"):
+        leader.cluster.create(deployment(f"pay-{name}", labels.of_copy("shop", name, "payment")))
+    leader.cluster.delete("Deployment", "pay-dollar", "shop")
+    seen: list[tuple[Any, ...]] = []
+    until(lambda: collect(leader, seen), "the removal of the one is told")
+    assert set(seen) == {("laneway.converge", "shop", "dollar")}
 
 
 def test_every_lane_follows_a_change_of_its_baseline(leader: Beat) -> None:
