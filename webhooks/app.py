@@ -20,6 +20,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
+from provisioner.chainbook import ChainBook
 from provisioner.errors import QueueError, TemporaryError
 from provisioner.settings import Settings
 from webhooks import body as bodies
@@ -28,7 +29,6 @@ from webhooks.delivery import Ignored, Parsed, Ping
 from webhooks.dispatch import Receipt, Status, dispatch
 from webhooks.errors import DeliveryError
 from webhooks.forges import FORGES, Forge
-from workers.chainbook import ChainBook
 from workers.queue import Queue
 
 QUEUE_SECONDS = 2.5  # how long a forge waits for the queue before it is told to come back

@@ -13,11 +13,11 @@ from starlette.applications import Starlette
 from uvicorn.supervisors import Multiprocess
 
 from provisioner import chains, logs
+from provisioner.chainbook import ChainBook
 from provisioner.errors import ConfigError
 from provisioner.settings import Settings, load
 from webhooks.forges import FORGES
 from workers import queue
-from workers.chainbook import ChainBook
 
 SHORTEST_SECRET = 16  # characters
 DRAIN_SECONDS = 5  # how long running requests may take when the process is told to end

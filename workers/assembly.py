@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 
 from provisioner import chains, reconcile
 from provisioner import cluster as clusters
+from provisioner.chainbook import ChainBook
 from provisioner.cluster import Cluster
 from provisioner.git import Repositories
 from provisioner.record import record
@@ -17,7 +18,6 @@ from provisioner.settings import Settings
 from provisioner.world import World
 from workers import queue
 from workers.beat import Leader
-from workers.chainbook import ChainBook
 from workers.credentials import from_secrets
 from workers.election import Election
 from workers.exposition import Health, Pulse

@@ -18,10 +18,10 @@ import structlog
 
 from provisioner import admission, labels
 from provisioner.chain import Chain
+from provisioner.chainbook import ChainBook
 from provisioner.cluster import Cluster
 from provisioner.errors import LanewayError, QueueError
 from workers import metrics, queue
-from workers.chainbook import ChainBook
 from workers.debounce import Debounce
 from workers.election import RENEW_SECONDS, Election
 from workers.exposition import Pulse
@@ -117,7 +117,8 @@ class Leader:
             behind = self._fleet.note(obj)
             if not settled(obj):
                 self._unsettled[which] = time.monotonic() + UNSETTLED_SECONDS
-        if behind:
+            stirs = self._fleet.stirs(which, self._book.chains(), datetime.now(UTC))
+        if behind or stirs:
             self._note(which)
 
     def _neglected(self) -> list[OneLane]:
@@ -145,8 +146,9 @@ class Leader:
             if self._retell.due():
                 self._fleet.retell()
             turns = self._fleet.turns(rules, self._total)
+            restless = self._fleet.restless(self._book.chains(), datetime.now(UTC))
             metrics.show_lanes(self._fleet.phases())
-        self._note(*turns)
+        self._note(*turns, *restless)
 
     def _note(self, *lanes: OneLane) -> None:
         known = self._book.chains()

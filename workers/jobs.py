@@ -14,6 +14,7 @@ from typing import Any, Protocol
 import structlog
 
 from provisioner.chain import Chain
+from provisioner.chainbook import ChainBook
 from provisioner.errors import LanewayError
 from provisioner.events import ForgeEvent
 from provisioner.lane import Lane
@@ -21,7 +22,6 @@ from provisioner.reconcile import Outcome
 from provisioner.record import Recorded
 from provisioner.world import World
 from workers import metrics, queue, sweeping
-from workers.chainbook import ChainBook
 from workers.fence import Fence
 from workers.locks import Locks
 from workers.queue import Queue

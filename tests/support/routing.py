@@ -13,13 +13,14 @@ import socket
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from provisioner import labels
 from provisioner.chain import Chain, Entry, Lifecycle, Service, WorkloadRef
+from provisioner.errors import LanewayError
 from provisioner.lane import stamp
 from provisioner.routing.envoy import Node
 from provisioner.routing.envoy.node import FIRST_LISTENER, READY_PORT
@@ -27,6 +28,7 @@ from provisioner.routing.router import launch
 from provisioner.routing.router.holds import Limits
 from provisioner.routing.router.server import Waking, serve
 from provisioner.routing.router.state import RoutingState
+from provisioner.routing.router.watching import Watching
 
 Json = dict[str, Any]
 NAMESPACE = "shop"
@@ -197,24 +199,39 @@ class LoopThread:
         self.loop.close()
 
 
+class ChainFiles:
+    """The chain files as a test sets them; `problem` is what is wrong with those that came later."""
+
+    def __init__(self, *chains: Chain) -> None:
+        self.problem: LanewayError | None = None
+        self.write(*chains)
+
+    def write(self, *chains: Chain) -> None:
+        self._chains = {chain.name: chain for chain in chains}
+
+    def chains(self) -> Mapping[str, Chain]:
+        return self._chains
+
+
 class Router:
     """The discovery server over a store, stopped and started as a process would be."""
 
     def __init__(self, store: Store, wanted: Chain, limits: Limits = Limits(10, 100)) -> None:
-        self._store, self._chain, self._limits = store, wanted, limits
+        self._store, self.files, self._limits = store, ChainFiles(wanted), limits
         self.notes = Notes(store)
         self.port = free_port()
         self.start()
 
     def start(self) -> None:
         self._thread = LoopThread()
-        self.state = RoutingState([self._chain])
+        self.state = RoutingState(tuple(self.files.chains().values()))
         self._thread.run(self._begin())
 
     async def _begin(self) -> None:
         self._stop = asyncio.Event()
         waking = Waking(self.notes, self._limits, report_seconds=1)
-        serving = serve(self._store, [self._chain], self.state, f"127.0.0.1:{self.port}", self._stop, waking)
+        self.watching = Watching(self._store, self.files, self.state, look_seconds=0.05)
+        serving = serve(self.watching, self.state, f"127.0.0.1:{self.port}", self._stop, waking)
         self._serving = asyncio.create_task(serving)
 
     async def _end(self) -> None:

@@ -8,13 +8,13 @@ status is touched. What cannot be written is left out: the next report, or the n
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 import structlog
 
+from provisioner import sleeping
 from provisioner.errors import LanewayError
 from provisioner.lane import moment
 from provisioner.routing.router import metrics
@@ -35,22 +35,11 @@ class Notes(Protocol):
     def seen(self, chain: str, at: datetime) -> None: ...
 
 
-@dataclass(frozen=True)
-class Pace:
-    """How old a note may be before it is renewed, by chain."""
-
-    renewal: Mapping[str, timedelta]
-    otherwise: timedelta = timedelta(seconds=60)
-
-    def of(self, chain: str) -> timedelta:
-        return self.renewal.get(chain, self.otherwise)
-
-
 class Activity:
     """Lives on the router's loop, where `run` writes what the others note."""
 
-    def __init__(self, state: RoutingState, notes: Notes, pace: Pace, clock: Callable[[], datetime]) -> None:
-        self._state, self._notes, self._pace, self._clock = state, notes, pace, clock
+    def __init__(self, state: RoutingState, notes: Notes, clock: Callable[[], datetime]) -> None:
+        self._state, self._notes, self._clock = state, notes, clock
         self._noted: dict[Key, datetime] = {}
         self._seen: dict[str, datetime] = {}
         self._wakes: dict[Key, None] = {}
@@ -114,15 +103,20 @@ class Activity:
         if lane is None:
             return False
         noted = (lane.get("status") or {}).get("activeAt")
-        pace = self._pace.of(key[0])
+        pace = self._pace(key[0])
         known = (self._noted.get(key), moment(noted) if noted else None)
         return not any(self._is_recent(one, pace) for one in known)
+
+    def _pace(self, chain: str) -> timedelta:
+        """How old a note may be before it is renewed."""
+        known = self._state.chains.get(chain)
+        return sleeping.renewal(known) if known else sleeping.RENEWAL
 
     def _is_recent(self, at: datetime | None, pace: timedelta) -> bool:
         return at is not None and abs(self._clock() - at) < pace
 
     def _forget(self, now: datetime) -> None:
         """The Lane itself says by now when it was noted."""
-        old = [key for key, at in self._noted.items() if abs(now - at) > self._pace.of(key[0])]
+        old = [key for key, at in self._noted.items() if abs(now - at) > self._pace(key[0])]
         for key in old:
             del self._noted[key]

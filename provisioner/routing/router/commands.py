@@ -29,6 +29,7 @@ def router() -> None:
     import asyncio
 
     from provisioner import chains, cluster, logs, settings, usage
+    from provisioner.chainbook import ChainBook
     from provisioner.routing.router.holds import Limits
     from provisioner.routing.router.server import Addresses, Waking, run
 
@@ -42,7 +43,7 @@ def router() -> None:
         Limits(wanted.wake_seconds, wanted.held_requests),
         wanted.use_seconds,
     )
-    asyncio.run(run(edge, chains.load(wanted.chains), addresses, waking))
+    asyncio.run(run(edge, ChainBook(wanted.chains, chains.load), addresses, waking))
 
 
 def envoy(context: typer.Context, drain: bool = typer.Option(False, help="Drain the running one.")) -> None:

@@ -195,8 +195,9 @@ class Inventory:
         known.forget_lane(old.lane)
 
     def _serves(self, key: Key) -> bool:
-        chain = self._chains.get(key[0])
-        return chain is not None and any((one.namespace, one.name) == key[1:] for one in chain.services)
+        """Also a service that the chain's file names no longer: as long as it is attached, its requests come
+        this way."""
+        return key[0] in self._chains
 
     def _known(self, key: Key) -> _Known:
         return self._services.setdefault(key, _Known())

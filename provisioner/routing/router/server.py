@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -20,14 +20,13 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
-from provisioner import sleeping
-from provisioner.chain import Chain
-from provisioner.routing.router import discovery, feed, metrics
-from provisioner.routing.router.activity import Activity, Notes, Pace
+from provisioner.routing.router import discovery, feed
+from provisioner.routing.router.activity import Activity, Notes
 from provisioner.routing.router.holds import Holds, Limits
 from provisioner.routing.router.reports import Reports
 from provisioner.routing.router.state import RoutingState
 from provisioner.routing.router.waker import Waker
+from provisioner.routing.router.watching import Files, Watching
 
 log = structlog.get_logger()
 
@@ -52,64 +51,48 @@ class Waking:
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
 
 
-async def run(source: feed.Source, chains: Sequence[Chain], addresses: Addresses, waking: Waking) -> None:
+async def run(source: feed.Source, files: Files, addresses: Addresses, waking: Waking) -> None:
     """Serves until SIGTERM or SIGINT."""
-    state = RoutingState(chains)
+    state = RoutingState(tuple(files.chains().values()))
+    watching = Watching(source, files, state)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for one in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(one, stop.set)
     async with asyncio.TaskGroup() as group:
-        health = group.create_task(_serve_health(state, addresses.health)) if addresses.health else None
-        await serve(source, chains, state, addresses.discovery, stop, waking)
+        served = addresses.health
+        health = group.create_task(_serve_health(state, watching, served)) if served else None
+        await serve(watching, state, addresses.discovery, stop, waking)
         if health:
             health.cancel()
 
 
 async def serve(
-    source: feed.Source,
-    chains: Sequence[Chain],
-    state: RoutingState,
-    address: str,
-    stop: asyncio.Event,
-    waking: Waking,
+    watching: Watching, state: RoutingState, address: str, stop: asyncio.Event, waking: Waking
 ) -> None:
     """Watches and answers Envoys until `stop` is set; raises what ended a watch, or a task of the waker's,
     that should have gone on."""
-    loop = asyncio.get_running_loop()
-    broken: asyncio.Future[None] = loop.create_future()
-
-    def deliver(change: feed.Change) -> None:
-        metrics.CHANGES.labels(change.query.kind).inc()
-        loop.call_soon_threadsafe(state.apply, change)
-
-    def failed(error: Exception) -> None:
-        loop.call_soon_threadsafe(broken.set_exception, error)
-
     server, port = discovery.serve(state, address)
-    tasks = _add_waker(server, chains, state, waking)
+    tasks = _add_waker(server, state, waking)
     await server.start()
-    log.info("router.serving", port=port, chains=[chain.name for chain in chains])
-    watches = feed.start(source, feed.queries(chains), feed.Sink(deliver, failed))
-    stopping = asyncio.ensure_future(stop.wait())
+    log.info("router.serving", port=port, chains=sorted(state.chains))
+    ends = (asyncio.create_task(watching.run()), asyncio.ensure_future(stop.wait()), *tasks)
     try:
-        await _first_of(stopping, broken, *tasks)
+        await _first_of(*ends)
     finally:
-        for task in (stopping, *tasks):
+        for task in ends:
             task.cancel()
-        watches.set()
         await server.stop(STOP_SECONDS)
 
 
 def _add_waker(
-    server: grpc.aio.Server, chains: Sequence[Chain], state: RoutingState, waking: Waking
+    server: grpc.aio.Server, state: RoutingState, waking: Waking
 ) -> tuple[asyncio.Task[None], ...]:
     """Has the server also take reports and hold requests; the tasks that do the work of both."""
-    pace = Pace({chain.name: sleeping.renewal(chain) for chain in chains})
-    activity = Activity(state, waking.notes, pace, waking.clock)
+    activity = Activity(state, waking.notes, waking.clock)
     holds = Holds(state, activity, waking.limits)
     lrs_pb2_grpc.add_LoadReportingServiceServicer_to_server(Reports(activity, waking.report_seconds), server)
-    external_auth_pb2_grpc.add_AuthorizationServicer_to_server(Waker(chains, holds), server)
+    external_auth_pb2_grpc.add_AuthorizationServicer_to_server(Waker(state, holds), server)
     return asyncio.create_task(activity.run()), asyncio.create_task(holds.run())
 
 
@@ -120,23 +103,25 @@ async def _first_of(*ends: asyncio.Future[Any]) -> None:
         one.result()
 
 
-async def _serve_health(state: RoutingState, address: tuple[str, int]) -> None:
+async def _serve_health(state: RoutingState, watching: Watching, address: tuple[str, int]) -> None:
     config = uvicorn.Config(
-        health(state), host=address[0], port=address[1], log_level="warning", lifespan="off"
+        health(state, watching), host=address[0], port=address[1], log_level="warning", lifespan="off"
     )
     await uvicorn.Server(config)._serve()
 
 
-def health(state: RoutingState) -> Starlette:
+def health(state: RoutingState, watching: Watching) -> Starlette:
     """`/livez`, `/readyz` (which says what is missing), `/metrics`."""
 
     async def alive(_: Request) -> Response:
         return PlainTextResponse("ok\n")
 
     async def ready(_: Request) -> Response:
-        if state.missing:
-            return PlainTextResponse(f"not listed yet: {', '.join(state.missing)}\n", 503)
-        return PlainTextResponse("ok\n")
+        """Ready although new chain files are wrong: what the old ones say is served, and an Envoy that
+        starts has to find a router."""
+        missing = [f"not listed yet: {', '.join(state.missing)}"] if state.missing else []
+        told = [*missing, *filter(None, [watching.problem])] or ["ok"]
+        return PlainTextResponse("\n".join(told) + "\n", 503 if missing else 200)
 
     async def counted(_: Request) -> Response:
         return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)

@@ -4,8 +4,9 @@ Delta discovery, aggregated. Promises:
 
 - Only what Envoy does not have in this version is sent. After a reconnection it says what it has
   (`initial_resource_versions`); when all of it is current, nothing is sent.
-- Make before break: clusters, their endpoints, listeners; each only when what came before it is acknowledged.
-  Clusters are removed last. Endpoints are never removed: they go with their cluster.
+- Make before break: clusters and their endpoints, then listeners, when all clusters are acknowledged. (An
+  Envoy that runs acknowledges new clusters only once they have their endpoints.) Clusters are removed last.
+  Endpoints are never removed: they go with their cluster.
 - A rejected response is not sent again until its content changes; Envoy keeps what it had.
 """
 
@@ -68,13 +69,19 @@ class Session:
         """The DeltaDiscoveryResponses that may be sent now, given everything that should be there."""
         for type_url in ORDER:
             subscription = self._subscriptions.get(type_url)
-            if subscription is None:
+            if subscription is None or (type_url == LISTENER and self._waits_for(CLUSTER)):
                 continue
-            if subscription.pending:
+            if not subscription.pending:
+                if found := self._update(type_url, subscription, resources.get(type_url, {})):
+                    return [found]
+            elif type_url != CLUSTER:
                 return []
-            if found := self._update(type_url, subscription, resources.get(type_url, {})):
-                return [found]
-        return self._remove_clusters(resources.get(CLUSTER, {}))
+        return [] if self._waits_for(CLUSTER) else self._remove_clusters(resources.get(CLUSTER, {}))
+
+    def _waits_for(self, type_url: str) -> bool:
+        """Whether a response of the type is not answered yet."""
+        subscription = self._subscriptions.get(type_url)
+        return subscription is not None and bool(subscription.pending)
 
     def _open(self, request: Any) -> _Subscription:
         """The first request of a type; without names it is for everything, as Envoy asks for whole types."""

@@ -7,7 +7,8 @@ take away what an Envoy has.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import structlog
@@ -22,77 +23,112 @@ from provisioner.routing.router.inventory import Inventory
 log = structlog.get_logger()
 
 
-class RoutingState:
-    """Lives on one event loop; `apply` is called there."""
+class View:
+    """What is known of the chains of one set of files. Lives on one event loop.
 
-    def __init__(self, chains: Sequence[Chain]) -> None:
-        self._inventory = Inventory(chains, _rejected)
+    A chain that was routed `before` keeps its number of shards: a lane that moved to another cluster would be
+    the baseline's to every connection that still knows the old one.
+    """
+
+    def __init__(self, chains: Sequence[Chain], before: View | None = None) -> None:
+        self.chains = {chain.name: chain for chain in chains}
+        self.shards: dict[str, int] = {chain.name: chain.shards for chain in chains}
+        self.shards |= before.shards if before else {}
+        self.inventory = Inventory(chains, _rejected)
         self._missing = set(queries(chains))
         self._compilers = {
             (chain.name, namespace): Compiler() for chain in chains for namespace in chain.namespaces
         }
         self._shared: dict[tuple[str, str], tuple[int, Resources]] = {}
         self._generation = 0
-        self._waiting: set[asyncio.Event] = set()
 
     @property
     def missing(self) -> tuple[str, ...]:
         """The watches that were not listed yet, as people read them."""
         return tuple(sorted(f"{one.kind} in {one.namespace or 'the cluster'}" for one in self._missing))
 
-    @property
-    def streams(self) -> int:
-        return len(self._waiting)
-
-    def knows(self, node: Node) -> bool:
-        """Whether the node's chain is configured, in its namespace."""
-        return (node.chain, node.namespace) in self._compilers
-
     def apply(self, change: Change) -> None:
-        """Takes a change in and wakes who waits."""
+        """Takes a change in."""
         if isinstance(change, Listed):
-            self._inventory.replace(change.query.kind, change.query.namespace, change.objects)
+            self.inventory.replace(change.query.kind, change.query.namespace, change.objects)
             self._missing.discard(change.query)
         elif change.gone:
-            self._inventory.remove(change.obj)
+            self.inventory.remove(change.obj)
         else:
-            self._inventory.put(change.obj)
+            self.inventory.put(change.obj)
         self._generation += 1
-        for event in self._waiting:
-            event.set()
 
     def resources(self, node: Node, own: Compiler) -> Resources | None:
-        """Everything that the node should have; None while that is not known. `own` is the compiler that the
-        node's stream keeps for what is the node's alone."""
-        if self._missing or not self.knows(node):
-            return None
+        """As `RoutingState.resources`."""
         place = (node.chain, node.namespace)
-        compiler, intent = self._compilers[place], self._inventory.intent(node.chain)
+        if self._missing or place not in self._compilers:
+            return None
+        compiler = self._compilers[place]
+        intent = replace(self.inventory.intent(node.chain), shards=self.shards[node.chain])
         generation, shared = self._shared.get(place, (-1, {}))
         if generation != self._generation:
             shared = compiler.shared(intent, node.namespace)
             self._shared[place] = (self._generation, shared)
         return {**shared, **own.own(intent, node)}
 
+
+class RoutingState:
+    """What is routed now: one view, shown until another takes its place. Lives on one event loop."""
+
+    def __init__(self, chains: Sequence[Chain]) -> None:
+        self.view = View(chains)
+        self._waiting: dict[asyncio.Event, bool] = {}  # each with whether an Envoy waits
+
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """The watches that were not listed yet, as people read them."""
+        return self.view.missing
+
+    @property
+    def chains(self) -> Mapping[str, Chain]:
+        """The chains that are routed, by name."""
+        return self.view.chains
+
+    @property
+    def streams(self) -> int:
+        """The Envoys that are connected."""
+        return sum(self._waiting.values())
+
+    def show(self, view: View) -> None:
+        """From now on this view is what is routed."""
+        self.view = view
+        self.wake()
+
+    def wake(self) -> None:
+        """Wakes who waits for a change."""
+        for event in self._waiting:
+            event.set()
+
+    def resources(self, node: Node, own: Compiler) -> Resources | None:
+        """Everything that the node should have; None while that is not known, or its chain is not
+        configured in its namespace. `own` is the compiler that the node's stream keeps for what is the
+        node's alone."""
+        return self.view.resources(node, own)
+
     def copy(self, where: tuple[str, str, str], lane: str, port: int) -> Copy | None:
         """What a lane's copy is at a port of the service `where` (chain, namespace, service); None where it
         has none, or where that is not known yet."""
-        return None if self._missing else self._inventory.copy(where, lane, port)
+        return None if self.missing else self.view.inventory.copy(where, lane, port)
 
     def lane(self, chain: str, lane: str) -> dict[str, Any] | None:
         """The Lane object as it was seen last; None when there is none."""
-        return self._inventory.lane(chain, lane)
+        return self.view.inventory.lane(chain, lane)
 
     def users(self, addresses: Iterable[str]) -> set[tuple[str, str]]:
         """Chain and lane of the copies whose pods have these addresses."""
-        return self._inventory.users(addresses)
+        return self.view.inventory.users(addresses)
 
-    def join(self, event: asyncio.Event) -> None:
+    def join(self, event: asyncio.Event, *, envoy: bool = True) -> None:
         """`event` is set whenever something changed, until it leaves."""
-        self._waiting.add(event)
+        self._waiting[event] = envoy
 
     def leave(self, event: asyncio.Event) -> None:
-        self._waiting.discard(event)
+        self._waiting.pop(event, None)
 
 
 def _rejected(obj: dict[str, Any], error: Exception) -> None:

@@ -5,7 +5,7 @@ is one. Nothing of the request passes through here but the lane's name and what 
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import grpc
@@ -15,19 +15,18 @@ from envoy.type.v3 import http_status_pb2
 from google.protobuf import struct_pb2
 from google.rpc import code_pb2, status_pb2
 
-from provisioner.chain import Chain
 from provisioner.routing.envoy.waking import ENDPOINT, LANE
 from provisioner.routing.intent import Endpoint
 from provisioner.routing.router import metrics, refusal
 from provisioner.routing.router.holds import Ending, Holds, Target
+from provisioner.routing.router.state import RoutingState
 
 
 class Waker(external_auth_pb2_grpc.AuthorizationServicer):
     """Answers each question when its wait is over."""
 
-    def __init__(self, chains: Sequence[Chain], holds: Holds) -> None:
-        self._headers = {chain.name: chain.carriers.header.lower() for chain in chains}
-        self._holds = holds
+    def __init__(self, state: RoutingState, holds: Holds) -> None:
+        self._state, self._holds = state, holds
 
     async def Check(self, request: Any, context: grpc.aio.ServicerContext[Any, Any]) -> Any:
         attributes = request.attributes
@@ -44,7 +43,8 @@ class Waker(external_auth_pb2_grpc.AuthorizationServicer):
         does not come from a listener of ours."""
         told: Mapping[str, str] = dict(attributes.context_extensions)
         try:
-            lane = attributes.request.http.headers[self._headers[told["chain"]]]
+            carriers = self._state.chains[told["chain"]].carriers
+            lane = attributes.request.http.headers[carriers.header.lower()]
             return Target(told["chain"], told["namespace"], told["service"], int(told["port"]), lane)
         except (KeyError, ValueError) as error:
             await context.abort(grpc.StatusCode.INVALID_ARGUMENT, f"no request for a lane: {error!r}")

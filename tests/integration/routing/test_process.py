@@ -31,7 +31,7 @@ current-context: gone
 
 @pytest.fixture
 def router(tmp_path: Path):
-    """The process, with an API server that nobody listens at; gives it and its metrics port."""
+    """The process, with an API server that nobody listens at; with its metrics port and chain file."""
     (tmp_path / "shop.yaml").write_text(CHAIN)
     (tmp_path / "kubeconfig").write_text(KUBECONFIG % free_port())
     port = free_port()
@@ -47,7 +47,7 @@ def router(tmp_path: Path):
     command = [sys.executable, "-c", "from provisioner.cli import main; main()", "router"]
     with (tmp_path / "log").open("wb") as log:
         process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
-        yield process, port
+        yield process, port, tmp_path / "shop.yaml"
         if process.poll() is None:
             process.kill()
         process.wait(10)
@@ -61,7 +61,7 @@ def answer(port: int, path: str):
 
 
 def test_a_router_without_a_cluster_lives_says_what_is_missing_and_ends_when_told(router):
-    process, port = router
+    process, port, _ = router
     wait_until(lambda: answer(port, "/livez"), 20, "the router's first answer")
     assert answer(port, "/livez")[0] == 200
     status, _, body = answer(port, "/readyz")
@@ -70,3 +70,16 @@ def test_a_router_without_a_cluster_lives_says_what_is_missing_and_ends_when_tol
     assert b"laneway_router_streams" in answer(port, "/metrics")[2]
     process.send_signal(signal.SIGTERM)
     assert process.wait(10) == 0
+
+
+def test_a_chain_file_that_becomes_wrong_is_said_and_does_not_end_the_router(router):
+    process, port, file = router
+    wait_until(lambda: answer(port, "/livez"), 20, "the router's first answer")
+
+    file.write_text(CHAIN.replace("workload", "wrkload"))
+    wait_until(lambda: b"wrkload" in answer(port, "/readyz")[2], what="what is wrong")
+    assert b"shop.yaml:6" in answer(port, "/readyz")[2]
+
+    file.write_text(CHAIN)
+    wait_until(lambda: b"wrkload" not in answer(port, "/readyz")[2], what="that it is mended")
+    assert process.poll() is None

@@ -75,7 +75,7 @@ def test_clusters_come_first_then_endpoints_then_listeners():
     ]
 
 
-def test_nothing_follows_until_what_came_before_is_acknowledged():
+def test_listeners_follow_when_what_came_before_is_acknowledged():
     envoy = Envoy()
     envoy.ask(CLUSTER)
     envoy.ask(LISTENER)
@@ -84,6 +84,22 @@ def test_nothing_follows_until_what_came_before_is_acknowledged():
     assert envoy.session.responses(FULL) == []
     envoy.answer(first[0])
     assert [one.type_url for one in envoy.session.responses(FULL)] == [LISTENER]
+
+
+def test_a_cluster_that_is_added_later_gets_its_endpoints_before_it_is_acknowledged():
+    """An Envoy that runs keeps its acknowledgement back until they are there; listeners wait for it."""
+    envoy = Envoy().connected()
+    grown = resources(
+        cluster_a="1", cluster_b="1", endpoints_a="1", endpoints_b="1", listener_l="1", listener_m="1"
+    )
+    (cluster,) = envoy.session.responses(grown)
+    envoy.ask(ENDPOINTS, ["b"])
+    (endpoints,) = envoy.session.responses(grown)
+    assert (endpoints.type_url, [one.name for one in endpoints.resources]) == (ENDPOINTS, ["b"])
+    envoy.answer(endpoints)
+    assert envoy.session.responses(grown) == []
+    envoy.answer(cluster)
+    assert envoy.settle(grown) == [("Listener", ["m"], [])]
 
 
 def test_only_what_changed_is_sent():

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from provisioner.chain import Chain
+from provisioner.chainbook import LOOK_SECONDS, ChainBook
 from provisioner.errors import ConfigError, PermanentError
-from workers.chainbook import LOOK_SECONDS, ChainBook
 
 
 class Clock:
