@@ -68,6 +68,23 @@ class Village:
         found = self.cluster.get("Lane", f"shop.{name}")
         return (found or {}).get("status") or {}
 
+    def observed(self, name: str) -> bool:
+        """Whether a convergence has seen the lane's spec as it is."""
+        found = self.cluster.get("Lane", f"shop.{name}") or {}
+        return bool(found["metadata"]["generation"] == found["status"]["observedGeneration"])
+
+    def owned(self, name: str) -> list[str]:
+        """What bears the lane's label."""
+        return [
+            f"{kind} {one['metadata']['name']}"
+            for kind in ("Deployment", "Service", "Pod")
+            for one in self.cluster.list(kind, "shop", f"laneway.dev/lane={name}")
+        ]
+
+    def times(self, name: str, event: str) -> int:
+        """How often something happened to the lane."""
+        return self.events(name).count(event)
+
     def events(self, name: str) -> list[str]:
         return [one["event"] for one in self.status(name)["timeline"]]
 
@@ -84,3 +101,11 @@ class Village:
         answer = self.ask(lane)
         assert answer.status_code == 200, answer.text
         return {one["service"]: (one["version"], one["lane"]) for one in answer.json()["hops"]}
+
+    def payment(self, lane: str) -> tuple[int, object]:
+        """Status, and the version and lane that payment answered with."""
+        answer = self.ask(lane)
+        if answer.status_code != httpx.codes.OK:
+            return answer.status_code, answer.text
+        found = {one["service"]: (one["version"], one["lane"]) for one in answer.json()["hops"]}
+        return answer.status_code, found.get("payment")
