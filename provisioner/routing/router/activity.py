@@ -24,6 +24,7 @@ Json = dict[str, Any]
 Key = tuple[str, str]  # chain, lane
 
 SEEN = timedelta(seconds=20)  # how often it is noted that a chain's use is seen at all
+BRIDGE = timedelta(seconds=5)  # until then the watch has told what was written
 
 log = structlog.get_logger()
 
@@ -102,10 +103,10 @@ class Activity:
         lane = self._state.lane(*key)
         if lane is None:
             return False
+        if self._is_recent(self._noted.get(key), BRIDGE):
+            return False
         noted = (lane.get("status") or {}).get("activeAt")
-        pace = self._pace(key[0])
-        known = (self._noted.get(key), moment(noted) if noted else None)
-        return not any(self._is_recent(one, pace) for one in known)
+        return noted is None or not self._is_recent(moment(noted), self._pace(key[0]))
 
     def _pace(self, chain: str) -> timedelta:
         """How old a note may be before it is renewed."""
@@ -117,6 +118,6 @@ class Activity:
 
     def _forget(self, now: datetime) -> None:
         """The Lane itself says by now when it was noted."""
-        old = [key for key, at in self._noted.items() if abs(now - at) > self._pace(key[0])]
+        old = [key for key, at in self._noted.items() if abs(now - at) > BRIDGE]
         for key in old:
             del self._noted[key]

@@ -98,7 +98,7 @@ class Holds:
     async def run(self) -> None:
         """Ends waits until it is cancelled."""
         changed = asyncio.Event()
-        self._state.join(changed)
+        self._state.join(changed, envoy=False)
         try:
             while True:
                 await _set_within(changed, LOOK_SECONDS)
