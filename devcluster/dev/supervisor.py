@@ -25,6 +25,7 @@ from devcluster.dev.census import descendants, with_start
 from devcluster.dev.children import Child, surface
 from devcluster.dev.ports import HOST
 from devcluster.dev.repository import RepositoryError
+from devcluster.dev.rotation import rotate
 from devcluster.dev.state import State, locked, write_json
 from devcluster.dev.system import System
 from provisioner.chain import Chain
@@ -93,11 +94,13 @@ class Supervisor:
         self.state.processes.unlink(missing_ok=True)
 
     async def _watch_node(self) -> None:
-        """Pods come and go without us: their process ids are looked up again and again."""
+        """Pods come and go without us, and logs grow: both are looked at again and again."""
         while True:
             await asyncio.sleep(LOOK)
             if self._node != self._on_node():
                 self._write()
+            for log in self.state.logs.glob("*.log"):
+                await asyncio.to_thread(rotate, log)
 
     def _on_node(self) -> dict[int, str]:
         """What the embedded cluster runs below itself: process id to program."""

@@ -71,13 +71,15 @@ def prepare(placed: Placed, container: Object, folder: Path, attempt: int) -> La
     :raises ImageError: there is no command
     """
     sources = placed.sources()
-    home = placed.folder / "home" / container["name"]
-    home.mkdir(parents=True, exist_ok=True)
+    home, scratch = (placed.folder / one / container["name"] for one in ("home", "tmp"))
+    for one in (home, scratch):
+        one.mkdir(parents=True, exist_ok=True)
     volume_folder = placed.folder / "volumes"
     volumes.materialise(volumes.Volumes(volume_folder, placed.host.claims, sources))
     given = {
         "PATH": placed.host.path,
         "HOME": str(home),
+        "TMPDIR": str(scratch),  # goes with the pod, as a container's own /tmp does
         "LANG": "C.UTF-8",
         "HOSTNAME": placed.pod["spec"].get("hostname") or placed.pod["metadata"]["name"],
         volumes.VARIABLE: str(volume_folder),

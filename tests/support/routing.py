@@ -270,6 +270,7 @@ class Envoy:
             stderr=subprocess.STDOUT,
             stdin=subprocess.DEVNULL,
             start_new_session=True,
+            cwd=self.home,
         )
 
     def wait_ready(self) -> None:

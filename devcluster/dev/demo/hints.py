@@ -19,14 +19,11 @@ def show(state: State, tell: Tell) -> None:
         "git commit -am 'My change' && git push origin my-change",
     ):
         tell.done(command)
+    tell.say(f"\n  In a browser: [bold]{known['preview'].replace('{lane}', 'my-change')}[/]")
     tell.say("\n  Requests: plain, by header, by baggage, by preview host:")
-    for headers in (
-        "",
-        "-H 'x-preview-lane: my-change' ",
-        "-H 'baggage: preview-lane=my-change' ",
-        f"-H 'Host: my-change.{known['entry_domain']}' ",
-    ):
+    for headers in ("", "-H 'x-preview-lane: my-change' ", "-H 'baggage: preview-lane=my-change' "):
         tell.done(f"curl {headers}{known['entry']}")
+    tell.done(f"curl {known['preview'].replace('{lane}', 'my-change')}")
     tell.say("\n  The cluster:")
     for command in ("get lanes", "describe lane shop.my-change", "get pods,services -n shop", "get lanes -w"):
         tell.done(f"{kubectl} {command}")

@@ -92,6 +92,10 @@ class Stage:
     def api(self) -> httpx.Client:
         return httpx.Client(base_url=self.endpoints["api"], timeout=10.0)
 
+    def url_of(self, lane: str) -> str:
+        """Where a browser finds the lane."""
+        return str(self.endpoints["preview"]).replace("{lane}", lane)
+
     def close(self) -> None:
         self.entry.close()
         self.api.close()
@@ -116,8 +120,8 @@ class Stage:
         self.tell.came(f"{reply}" + (f"   [{SERVED}: {reply.served}]" if reply.served else ""))
 
     def show_open(self, url: str) -> Reply:
-        """One request by a host below `localhost`, told as the curl line that makes it. curl and browsers look
-        for such a host on this machine; Python does not know of that."""
+        """One request by a host below `localhost`, told as the curl line that makes it. curl and browsers
+        look for such a host on this machine; Python does not know of that."""
         self.tell.done(f"curl {url}")
         whole = httpx.URL(url)
         here = httpx.Client(base_url=whole.copy_with(host=HOST), timeout=10.0)

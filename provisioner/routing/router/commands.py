@@ -59,6 +59,7 @@ def envoy(context: typer.Context, drain: bool = typer.Option(False, help="Drain 
         )
         return
     arguments = launch.command(os.environ, context.args)
+    os.chdir(launch.folder(launch.node(os.environ)))
     os.execv(arguments[0], arguments)
 
 

@@ -82,13 +82,13 @@ def folder(pod: Node) -> Path:
 
 
 def command(environment: Environment, extra: Sequence[str] = ()) -> list[str]:
-    """Writes the bootstrap and returns the command line that starts Envoy with it."""
+    """Writes the bootstrap and returns the command line that starts Envoy with it, to be run in the pod's
+    folder: the path of the admin socket is relative, since a socket's whole path may have 107 bytes only."""
     pod = node(environment)
     home = folder(pod)
-    admin = home / ADMIN_SOCKET
-    admin.unlink(missing_ok=True)
+    (home / ADMIN_SOCKET).unlink(missing_ok=True)
     config = home / "bootstrap.json"
-    config.write_text(json.dumps(bootstrap(pod, discovery_address(environment), str(admin))))
+    config.write_text(json.dumps(bootstrap(pod, discovery_address(environment), ADMIN_SOCKET)))
     concurrency = environment.get("LANEWAY_ENVOY_CONCURRENCY", "2")
     level = environment.get("LANEWAY_ENVOY_LOG_LEVEL", "warning")
     fixed = [
@@ -115,7 +115,11 @@ class _AdminConnection(http.client.HTTPConnection):
     def connect(self) -> None:
         self.sock = socket.socket(socket.AF_UNIX)
         self.sock.settimeout(self.timeout)
-        self.sock.connect(str(self._path))
+        folder = os.open(self._path.parent, os.O_PATH)
+        try:
+            self.sock.connect(f"/proc/self/fd/{folder}/{self._path.name}")  # short, however deep the folder
+        finally:
+            os.close(folder)
 
 
 def admin(path: Path, request: str, timeout: float = 5.0) -> tuple[int, str]:

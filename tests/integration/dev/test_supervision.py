@@ -103,6 +103,14 @@ def opened(url: httpx.URL, accept: str) -> httpx.Response | None:
         return None
 
 
+def test_envoys_keep_their_files_with_their_pods(system: State) -> None:
+    envoy = read_json(system.endpoints)["processes"]["envoy"][0]
+    folder = Path(f"/proc/{envoy}/cwd").readlink()
+
+    assert (folder / "admin.sock").is_socket()
+    assert folder.is_relative_to(system.cluster)
+
+
 def test_a_second_up_says_that_it_is_up(system: State) -> None:
     before = read_json(system.endpoints)["processes"]["supervisor"]
 
