@@ -86,7 +86,7 @@ def test_a_client_that_is_no_browser_gets_503_when_its_time_is_over(bedroom: Bed
 
     assert time.monotonic() - started >= 0.2
     assert (status, headers["retry-after"], headers["x-preview-lane-served"]) == (503, "2", "payment=none")
-    assert body == "lane pr-4 is waking up, and its payment is not ready yet; try again in 2 s\n"
+    assert body == "Lane pr-4 is waking up. Its payment is not ready yet. Try again in 2 s.\n"
 
 
 @pytest.mark.parametrize("bedroom", [HASTY], indirect=True)
@@ -98,7 +98,7 @@ def test_a_browser_gets_a_page_that_comes_again_by_itself(bedroom: Bedroom) -> N
     assert (status, headers["retry-after"], headers["cache-control"]) == (503, "2", "no-store")
     assert headers["content-type"] == "text/html; charset=utf-8"
     assert '<meta http-equiv="refresh" content="2">' in body
-    assert "pr-4 is waking up" in body
+    assert "<h1>Lane pr-4 is waking up</h1>" in body
 
 
 @pytest.mark.parametrize("bedroom", [HASTY], indirect=True)
