@@ -89,6 +89,7 @@ def settings(state: State, ports: Mapping[str, int], secret: str) -> dict[str, s
         "LANEWAY_HOOKS_HOST": HOST,
         "LANEWAY_HOOKS_PORT": str(ports["hooks"]),
         "LANEWAY_MIRRORS": str(state.mirrors),
+        "LANEWAY_DRAIN_SECONDS": "0.5",  # the Envoys of one machine hear of a change within milliseconds
         "LANEWAY_DISCOVERY_HOST": HOST,
         "LANEWAY_DISCOVERY_PORT": str(ports["discovery"]),
         "LANEWAY_DISCOVERY_ADDRESS": f"{HOST}:{ports['discovery']}",

@@ -117,7 +117,8 @@ class Stage:
         return reply
 
     def _came(self, reply: Reply) -> None:
-        self.tell.came(f"{reply}" + (f"   [{SERVED}: {reply.served}]" if reply.served else ""))
+        served = [f"[{SERVED}: {reply.served}]"] if reply.served else []
+        self.tell.went([f"{hop} ->" for hop in reply.hops[:-1]] + [str(reply.hops[-1])] + served)
 
     def show_open(self, url: str) -> Reply:
         """One request by a host below `localhost`, told as the curl line that makes it. curl and browsers

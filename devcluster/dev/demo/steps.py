@@ -76,7 +76,7 @@ def ready(stage: Stage) -> None:
 
 def carriers(stage: Stage) -> None:
     expected = EVERYWHERE_BASELINE | {"payment": FIRST}
-    ways = (
+    ways: tuple[tuple[str, Callable[[], Reply]], ...] = (
         ("the header", lambda: stage.show_ask({"x-preview-lane": FIRST})),
         ("baggage alone", lambda: stage.show_ask({"baggage": f"preview-lane={FIRST}"})),
         ("the preview host", lambda: stage.show_open(stage.url_of(FIRST))),
@@ -107,7 +107,7 @@ def second_lane(stage: Stage) -> None:
     for lane in expected:
         wait(f"{lane} answers", partial(traffic.lanes, stage, lane), partial(eq, expected[lane]))
     stage.show_ask({"x-preview-lane": SECOND})
-    stage.tell.done(f"{traffic.REQUESTS} requests at once to both lanes and to the baseline")
+    stage.tell.came(f"{traffic.REQUESTS} requests at once to both lanes and to the baseline")
     mixed, seconds = traffic.hammer(stage, expected)
     stage.tell.came(f"{traffic.REQUESTS} answers in {seconds:.2f} s, {len(mixed)} mixed")
     expect("answers that mixed versions", mixed, [])
@@ -150,7 +150,7 @@ def merge(stage: Stage) -> None:
     stage.git("merge", "--quiet", "--no-ff", "--message", f"Merge {FIRST}", FIRST)
     deliveries = stage.push("main", f":{SECOND}", f":{TWIN}")
     expect("pull requests closed", sum("pull_request closed" in line for line in deliveries), 3)
-    stage.tell.done("GET every kind of object, keep what has a lane's label or is owned by a Lane")
+    stage.tell.came("looking at every kind of object for a lane's label or a Lane as owner ...")
     wait("nothing of a lane is left", lambda: leftovers.of_lanes(stage.api), lambda seen: seen == [])
     stage.tell.came("none")
     reply = stage.show_ask({"x-preview-lane": FIRST})
@@ -159,13 +159,13 @@ def merge(stage: Stage) -> None:
 
 
 STORY = (
-    Step("a", "The running system answers: everybody's services, the baseline", baseline),
+    Step("a", "Four services that call each other: what everybody uses, the baseline", baseline),
     Step("b", "A branch that changes only payment is pushed, and its pull request opened", pull_request),
-    Step("c", "Which services the lane has, and why", reasons),
-    Step("d", "The lane is ready", ready),
-    Step("e", "A request that names the lane goes through it, however it says so", carriers),
-    Step("f", "A second branch, a second lane; requests to both at once never mix", second_lane),
-    Step("g", "A push to the first branch updates its lane", update),
+    Step("c", "Only what the branch changed is copied: the lane, and why each service is in or out", reasons),
+    Step("d", "The copy runs beside the baseline: the lane is ready", ready),
+    Step("e", "A request that names the lane passes through the copy; every other one does not", carriers),
+    Step("f", "A second branch gets a lane of its own; requests to both at once never mix", second_lane),
+    Step("g", "A push to the first branch updates its lane in place", update),
     Step("g", "A branch whose name looks the same gets a lane of its own", collision),
     Step("h", "One branch is merged, the others are given up: their lanes go away", merge),
 )

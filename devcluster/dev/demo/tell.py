@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import sys
+import textwrap
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
 from rich.console import Console
 from rich.markup import escape
+
+INDENT = " " * 5
+FIXED = "\N{NO-BREAK SPACE}"  # while lines are broken
 
 
 class StepFailed(Exception):
@@ -37,7 +42,19 @@ class Tell:
     def came(self, lines: str | Iterable[str]) -> None:
         """What came back."""
         for line in [lines] if isinstance(lines, str) else lines:
-            self.console.print(f"     {escape(line)}")
+            self.console.print(f"{INDENT}{escape(line)}")
+
+    def went(self, parts: Iterable[str]) -> None:
+        """What came back, in parts that are not broken where a line ends."""
+        width = self.console.width if self.console.is_terminal else sys.maxsize
+        lines = textwrap.wrap(
+            " ".join(part.replace(" ", FIXED) for part in parts),
+            max(width - len(INDENT), 40),
+            subsequent_indent="  ",
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
+        self.came(line.replace(FIXED, " ") for line in lines)
 
     def rows(self, rows: Sequence[Sequence[str]]) -> None:
         """What came back, as a table."""

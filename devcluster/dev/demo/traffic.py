@@ -11,7 +11,7 @@ import httpx
 from devcluster.dev.demo.stage import Stage
 
 PLAIN = "baseline"  # no lane can have this name
-REQUESTS = 300
+REQUESTS = 120
 THREADS = 6
 
 

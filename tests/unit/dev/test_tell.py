@@ -50,3 +50,21 @@ def test_rows_stand_in_columns(tell: Tell) -> None:
     tell.rows([("frontend", "out"), ("pay", "in")])
 
     assert told(tell).splitlines() == ["     frontend  out", "     pay       in"]
+
+
+def test_a_long_way_is_broken_between_its_hops_where_somebody_reads_along() -> None:
+    terminal = Console(file=io.StringIO(), soft_wrap=True, width=60, force_terminal=True, color_system=None)
+    tell = Tell(terminal)
+
+    tell.went(["frontend v1 (baseline) ->", "orders v1 (baseline) ->", "payment v2-fast (payment-fast)"])
+
+    assert told(tell).splitlines() == [
+        "     frontend v1 (baseline) -> orders v1 (baseline) ->",
+        "       payment v2-fast (payment-fast)",
+    ]
+
+
+def test_a_long_way_is_one_line_where_nobody_reads_along(tell: Tell) -> None:
+    tell.went(["frontend v1 (baseline) ->"] * 20)
+
+    assert len(told(tell).splitlines()) == 1
