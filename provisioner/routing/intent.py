@@ -91,6 +91,14 @@ class Service:
 
 
 @dataclass(frozen=True)
+class Standing:
+    """Who can answer a lane's request at one port: its copy, None where it has none, and the baseline."""
+
+    copy: Copy | None = None
+    baseline: tuple[Endpoint, ...] = ()
+
+
+@dataclass(frozen=True)
 class ChainIntent:
     name: str
     carriers: Carriers
@@ -174,16 +182,22 @@ def _addresses(endpoints: Iterable[Json]) -> tuple[str, ...]:
     return tuple(endpoint["addresses"][0] for endpoint in endpoints if endpoint.get("addresses"))
 
 
-def routed_lanes(lanes: Iterable[Json], chain: str) -> dict[str, Routed]:
+def routed_lanes(lanes: Iterable[Json], chain: Chain) -> dict[str, Routed]:
     """The lanes of a chain that requests may still enter: a lane that ends has no routes."""
-    return {lane["spec"]["lane"]: _routed(lane) for lane in lanes if _open(lane, chain)}
+    entry = chain.entry.service
+    return {lane["spec"]["lane"]: _routed(lane, entry) for lane in lanes if _open(lane, chain.name)}
 
 
-def _routed(lane: Json) -> Routed:
+def _routed(lane: Json, entry: str) -> Routed:
+    """A lane that is not all awake sleeps at the chain's entry as well: who waits there has a browser's
+    patience, and those in between their own time-outs."""
     status = lane.get("status") or {}
-    asleep = (one["name"] for one in status.get("services") or () if one.get("route") == WAKER)
-    mode = Mode(lane["spec"].get("mode", Mode.LOOSE))
-    return Routed(mode, frozenset(asleep), status.get("phase") == Phase.SLEEPING)
+    resting = status.get("phase") == Phase.SLEEPING
+    waking = [one for one in status.get("services") or () if one.get("route") == WAKER]
+    asleep = {one["name"] for one in waking}
+    if entry and (any(not one.get("ready") for one in waking) or (resting and waking)):
+        asleep.add(entry)
+    return Routed(Mode(lane["spec"].get("mode", Mode.LOOSE)), frozenset(asleep), resting)
 
 
 def _open(lane: Json, chain: str) -> bool:
@@ -261,7 +275,7 @@ def build_chain(
     chain: Chain, twins: Iterable[Json], slices: Sequence[Slice], lanes: Iterable[Json]
 ) -> ChainIntent:
     """The intent of one chain."""
-    routed = routed_lanes(lanes, chain.name)
+    routed = routed_lanes(lanes, chain)
     known = {service.name for service in chain.services}
     services = (
         build_service(chain, twin, slices, routed)

@@ -23,7 +23,7 @@ Json = dict[str, Any]
 
 WOKEN = "woken"  # the cluster of whatever pod the waker names
 ENDPOINT = "endpoint"  # the waker's word: HOST:PORT of that pod
-LANE = "lane"  # the waker's word: who answers
+SERVED = "served"  # the waker's word: who answers
 LONGEST_SECONDS = 600  # that a request can be held for
 RETRY_SECONDS = 5  # what a client is told when the waker could not be asked
 
@@ -105,7 +105,7 @@ def _routes(place: Place, header: str) -> Json:
             "cluster": WOKEN,
             "retry_policy": {"retry_on": "connect-failure,refused-stream", "num_retries": 2},
         },
-        "response_headers_to_add": [served(header, f"{place.service}=%DYNAMIC_METADATA({_ASK}:{LANE})%")],
+        "response_headers_to_add": [served(header, f"{place.service}=%DYNAMIC_METADATA({_ASK}:{SERVED})%")],
         "typed_per_filter_config": {_ASK: typed(f"{_ASK_MESSAGE}.ExtAuthzPerRoute", settings)},
     }
     return {"virtual_hosts": [{"name": place.service, "domains": ["*"], "routes": [route]}]}

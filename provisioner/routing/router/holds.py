@@ -2,11 +2,11 @@
 
 Envoy holds the request itself; here is only the wait for its end:
 
-    PASSED    the copy has a ready pod: the request goes there
+    PASSED    the copy has a ready pod: the request goes there. Or the lane is awake, and has no copy of this
+              service, or none that can start, and is loose: the baseline answers, as it does any such lane
     LATE      it has none within the time
     CROWDED   so many requests wait already that this one does not
-    RELEASED  there is nothing to wait for any more: the lane ended, or its copy cannot start. The next
-              request goes where the routes of then lead
+    RELEASED  nobody is there to answer, and nothing to wait for
 
 All that wait for the same copy are one entry that is looked at when something changes, so a thousand of them
 cost what one does.
@@ -19,7 +19,9 @@ import random
 from dataclasses import dataclass
 from enum import StrEnum
 
-from provisioner.routing.intent import Copy, Endpoint, State
+from provisioner.lane import Mode
+from provisioner.routing.envoy.endpoints import BASELINE
+from provisioner.routing.intent import Endpoint, Standing, State
 from provisioner.routing.router import metrics
 from provisioner.routing.router.activity import Activity
 from provisioner.routing.router.state import RoutingState
@@ -47,10 +49,11 @@ class Result(StrEnum):
 
 @dataclass(frozen=True)
 class Ending:
-    """How a wait ended; `endpoint` is where the request goes, if it passed."""
+    """How a wait ended; `endpoint` is where the request goes, if it passed, and `served` who that is."""
 
     result: Result
     endpoint: Endpoint | None = None
+    served: str = ""
 
 
 @dataclass(frozen=True)
@@ -69,12 +72,15 @@ class _Wait:
     held: int = 0
 
 
-def ending(copy: Copy | None) -> Ending | None:
-    """What a copy means to those who wait for it; None: wait on."""
+def ending(standing: Standing, lane: str) -> Ending | None:
+    """What those who wait for a lane's copy do now; None: wait on."""
+    copy = standing.copy
     if copy is not None and copy.state is State.ASLEEP:
         return None
     if copy is not None and copy.endpoints:
-        return Ending(Result.PASSED, random.choice(copy.endpoints))
+        return Ending(Result.PASSED, random.choice(copy.endpoints), lane)
+    if standing.baseline and (copy is None or copy.mode is Mode.LOOSE):
+        return Ending(Result.PASSED, random.choice(standing.baseline), BASELINE)
     return Ending(Result.RELEASED)
 
 
@@ -133,10 +139,9 @@ class Holds:
                 self._activity.wake(target.chain, target.lane)
 
     def _look(self, target: Target) -> Ending | None:
-        if self._state.missing:
-            return None  # this router has only just started, and knows nothing yet
         where = (target.chain, target.namespace, target.service)
-        return ending(self._state.copy(where, target.lane, target.port))
+        standing = self._state.standing(where, target.lane, target.port)
+        return None if standing is None else ending(standing, target.lane)
 
 
 async def _set_within(event: asyncio.Event, seconds: float) -> None:

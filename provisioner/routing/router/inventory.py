@@ -12,7 +12,7 @@ from typing import Any
 from provisioner.chain import Chain
 from provisioner.lane import object_name
 from provisioner.routing import intent
-from provisioner.routing.intent import ChainIntent, Copy, Routed, Service, Slice
+from provisioner.routing.intent import ChainIntent, Copy, Routed, Service, Slice, Standing
 
 Json = dict[str, Any]
 Key = tuple[str, str, str]  # chain, namespace, service
@@ -99,15 +99,17 @@ class Inventory:
         found = tuple(service for service in services if service)
         return ChainIntent(chain, wanted.carriers, wanted.shards, found)
 
-    def copy(self, where: Key, lane: str, port: int) -> Copy | None:
-        """What a lane's copy of a service is at one of its ports; None where it is none to this router."""
+    def standing(self, where: Key, lane: str, number: int) -> Standing:
+        """Who can answer a lane's request at a port of a service; nobody where that is not routed."""
         chain, known = self._chains.get(where[0]), self._services.get(where)
         if chain is None or known is None:
-            return None
+            return Standing()
         service = known.service(chain, self._routed[chain.name])
-        numbers = [one.number for one in service.ports] if service else []
-        copies = known.copies.get(lane)
-        return copies[numbers.index(port)] if copies and port in numbers else None
+        for place, port in enumerate(service.ports if service else ()):
+            if port.number == number:
+                copies = known.copies.get(lane)
+                return Standing(copies[place] if copies else None, port.baseline)
+        return Standing()
 
     def lane(self, chain: str, lane: str) -> Json | None:
         """The Lane object as it was seen last."""
@@ -139,7 +141,7 @@ class Inventory:
         chain, lane = obj["spec"]["chain"], obj["spec"]["lane"]
         if chain not in self._chains:
             return
-        routed = intent.routed_lanes([obj], chain).get(lane)
+        routed = intent.routed_lanes([obj], self._chains[chain]).get(lane)
         self._lanes[obj["metadata"]["name"]] = obj
         self._set_routed(chain, lane, routed)
 

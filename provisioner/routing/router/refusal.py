@@ -25,7 +25,7 @@ class _Words:
 _WORDS = {
     Result.LATE: _Words("Lane {lane} is waking up", "Its {service} is not ready yet.", 2),
     Result.CROWDED: _Words("Lane {lane} is waking up", "Too many requests wait for it already.", 5),
-    Result.RELEASED: _Words("Lane {lane} has changed", "Its {service} is not waited for any more.", 1),
+    Result.RELEASED: _Words("Nobody answers for lane {lane}", "There is no {service} to wait for.", 5),
 }
 
 

@@ -15,7 +15,7 @@ import structlog
 
 from provisioner.chain import Chain
 from provisioner.routing.envoy import Compiler, Node, Resources
-from provisioner.routing.intent import Copy
+from provisioner.routing.intent import Standing
 from provisioner.routing.router import metrics
 from provisioner.routing.router.feed import Change, Listed, queries
 from provisioner.routing.router.inventory import Inventory
@@ -110,10 +110,10 @@ class RoutingState:
         node's alone."""
         return self.view.resources(node, own)
 
-    def copy(self, where: tuple[str, str, str], lane: str, port: int) -> Copy | None:
-        """What a lane's copy is at a port of the service `where` (chain, namespace, service); None where it
-        has none, or where that is not known yet."""
-        return None if self.missing else self.view.inventory.copy(where, lane, port)
+    def standing(self, where: tuple[str, str, str], lane: str, port: int) -> Standing | None:
+        """Who can answer a lane's request at a port of the service `where` (chain, namespace, service); None
+        while that is not known."""
+        return None if self.missing else self.view.inventory.standing(where, lane, port)
 
     def lane(self, chain: str, lane: str) -> dict[str, Any] | None:
         """The Lane object as it was seen last; None when there is none."""

@@ -15,7 +15,7 @@ from envoy.type.v3 import http_status_pb2
 from google.protobuf import struct_pb2
 from google.rpc import code_pb2, status_pb2
 
-from provisioner.routing.envoy.waking import ENDPOINT, LANE
+from provisioner.routing.envoy.waking import ENDPOINT, SERVED
 from provisioner.routing.intent import Endpoint
 from provisioner.routing.router import metrics, refusal
 from provisioner.routing.router.holds import Ending, Holds, Target
@@ -35,7 +35,7 @@ class Waker(external_auth_pb2_grpc.AuthorizationServicer):
         ending = await self._holds.wait(target)
         metrics.WAITS.labels(ending.result.value).observe(time.monotonic() - started)
         if ending.endpoint is not None:
-            return _passed(ending.endpoint, target.lane)
+            return _passed(ending.endpoint, ending.served)
         return _refused(ending, target, attributes.request.http)
 
     async def _target(self, attributes: Any, context: grpc.aio.ServicerContext[Any, Any]) -> Target:
@@ -51,9 +51,9 @@ class Waker(external_auth_pb2_grpc.AuthorizationServicer):
             raise
 
 
-def _passed(endpoint: Endpoint, lane: str) -> Any:
+def _passed(endpoint: Endpoint, served: str) -> Any:
     said = struct_pb2.Struct()
-    said.update({ENDPOINT: f"{endpoint.address}:{endpoint.port}", LANE: lane})
+    said.update({ENDPOINT: f"{endpoint.address}:{endpoint.port}", SERVED: served})
     return external_auth_pb2.CheckResponse(status=status_pb2.Status(code=code_pb2.OK), dynamic_metadata=said)
 
 
