@@ -61,7 +61,7 @@ class Soak:
     lost: list[str] = field(default_factory=list)
     leaked: list[str] = field(default_factory=list)
     outages: list[float] = field(default_factory=list)
-    swept: str = ""
+    quiet: float = 0.0  # seconds from the last harm until every delivery had taken effect
 
     def run(self, minutes: float, chance: random.Random) -> None:
         """Work and harm for so long; the cluster is killed in between, at least once."""
@@ -79,13 +79,16 @@ class Soak:
 
     def _acts(self, seconds: float, chance: random.Random) -> list[Iterator[float]]:
         """What happens: iterators that do something and give the seconds until they do more."""
-        each = round(HISTORIES * seconds / 60 / BRANCHES) or 1
-        works = [self._work(f"work-{number:02}", each, seconds, chance) for number in range(BRANCHES)]
+        each, more = divmod(round(HISTORIES * seconds / 60), BRANCHES)
+        works = [
+            self._work(f"work-{number:02}", each + (number < more), seconds, chance)
+            for number in range(BRANCHES)
+        ]
         return [*works, self._kills(seconds), self._outages(seconds)]
 
     def _work(self, branch: str, histories: int, seconds: float, chance: random.Random) -> Iterator[float]:
         """The histories of one branch, spread over the time; none begins after it."""
-        share = seconds / histories
+        share = seconds / max(1, histories)
         began = time.monotonic()
         first = chance.uniform(0, share * 0.6)
         yield first
@@ -119,11 +122,13 @@ class Soak:
 
     def settle(self, judge: Judge) -> None:
         """Everybody stops; what was delivered takes effect; the sweep runs; the law holds."""
+        began = time.monotonic()
         self.faults.clear()
         undelivered = self.post.finish(QUIET)
         self.lost = wait_for_none(judge.unheeded, QUIET)
         self.lost += [f"{undelivered} deliveries were never answered 202"] if undelivered else []
-        self.swept = judge.sweep()
+        self.quiet = time.monotonic() - began
+        judge.sweep()
         self.leaked = wait_for_none(judge.breaches, SWEPT)
         self.traffic.end()
 
@@ -149,8 +154,10 @@ def rows(soak: Soak) -> list[Json]:
         _row("deliveries", post["deliveries"]),
         *(_row(f"  {name}", number) for name, number in sorted(post.items()) if name != "deliveries"),
         _row("API faults injected", soak.faults.hits),
+        _row("  of Laneway's requests", soak.faults.percent, "%"),
         *(_row(f"kills of {name}", number) for name, number in sorted(soak.killer.kills.items())),
         _row("longest death of the cluster, until the chain answered", max(soak.outages, default=0.0), "s"),
+        _row("until all deliveries had taken effect, after the last harm", soak.quiet, "s"),
         _row("answers checked", traffic["requests"]),
         *(_row(f"  {name}", traffic[name]) for name in ("untagged", "tagged", "through a copy")),
         _row("  failed in a lane whose pod was killed", traffic["lane error"] - len(unexplained)),
@@ -198,11 +205,12 @@ def _perform(minutes: float, seed: int, state: State, console: Console) -> Soak:
     post = Post(f"{at['hooks']}/github", at["webhook_secret"], random.Random(f"{seed}/post"))
     bare = Path(at["repository"])
     forge = Forge(
-        bare, at["full_name"], at["base"], seed, post.take, lambda branch: not judging.holds(branch)
+        bare, at["full_name"], at["base"], seed, post.take, lambda name, ended: judging.noticed(name, ended)
     )
     chain_file = state.chains / f"{at['chain']}.yaml"
     judging = judge(state, at["entry"], forge, chain_file, state.root / "judge")
-    traffic = Traffic(at["entry"], [f"work-{number:02}" for number in range(BRANCHES)], seed)
+    branches = [f"work-{number:02}" for number in range(BRANCHES)]
+    traffic = Traffic(at["entry"], branches, forge.truth, seed)
     killer = Killer(state.endpoints, at["api"], random.Random(f"{seed}/kills"))
     soak = Soak(forge, post, traffic, killer, Faults(at["api"]))
     soak.faults.set()

@@ -3,9 +3,9 @@
 Git is real; the forge is this: it remembers which pull requests are open and says so in deliveries, each once
 and in order. What becomes of them on the way is the post's doing.
 
-A branch's deeds are further apart than the second in which forges count. After the end of a branch nothing
-happens to it until `settled` says that the end has been noticed: with neither the pull request's `closed` nor
-a branch that is gone, nobody could know of it later.
+A branch's deeds are further apart than the second in which forges count. When a branch ends and no `closed`
+is said of its pull request, nothing happens to it until `settled` says that the end was noticed: deliveries
+about branches carry no time, so that of an end which comes when the branch is there again says nothing.
 """
 
 from __future__ import annotations
@@ -39,6 +39,7 @@ class Branch:
     head: str = ""
     version: str = ""
     changes: tuple[str, ...] = ()
+    gone: datetime | None = None  # when it ended without a `closed`
 
 
 @dataclass
@@ -50,7 +51,7 @@ class Forge:
     main: str
     seed: int
     say: Say
-    settled: Callable[[str], bool]  # a branch's name: no lane holds a pull request of it any more
+    settled: Callable[[str, datetime], bool]  # whether a branch's end at that time, or later, was noticed
     done: Counter[str] = field(default_factory=Counter)
     branches: dict[str, Branch] = field(default_factory=dict)
     numbers: count[int] = field(default_factory=lambda: count(1))
@@ -88,8 +89,9 @@ class Forge:
         if branch.pull and branch.pull.open:
             self._close(branch)
             yield APART
-        while branch.pull and not branch.head and not self.settled(branch.name):
+        while branch.gone and not self.settled(branch.name, branch.gone):
             yield APART
+        branch.gone = None
 
     def _deed(self, branch: Branch) -> Iterator[float]:
         if branch.chance.random() < 0.7:
@@ -148,11 +150,13 @@ class Forge:
         self._tell("closed", branch, branch.head, is_open=False)
 
     def _delete(self, branch: Branch) -> None:
+        ended = datetime.now(UTC)
         git(self.bare, "update-ref", "-d", f"refs/heads/{branch.name}")
         self.done["branches deleted"] += 1
         with self.lock:
             unannounced = bool(branch.pull and branch.pull.open)
             old, branch.head = branch.head, ""
+            branch.gone = ended if unannounced else None
             if branch.pull:
                 branch.pull = Pull(branch.pull.number, branch.name, old, open=False)
         self.say(payloads.delete(branch.name, self._about()), unannounced)

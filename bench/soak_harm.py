@@ -25,6 +25,8 @@ CLUSTER = "devcluster"
 BACK = 120.0  # seconds within which a killed cluster must answer again
 WRITES = ("POST", "PUT", "PATCH", "DELETE")
 
+AGENT = "laneway"
+
 # one request in five of Laneway's own: each rule's share of those that the rules before it let through
 SHARES = (
     ({"action": "fail", "status": 500}, 0.03),
@@ -44,16 +46,20 @@ class Faults:
     api: str
     kept: int = 0
     seen: int = 0
+    percent: float = 0.0  # of Laneway's requests, since they were set last
 
     def set(self) -> None:
-        rules = [rule | {"user_agent": "laneway", "probability": share} for rule, share in SHARES]
-        conflict = {"action": "fail", "status": 409, "user_agent": "laneway", "probability": CONFLICTS}
+        rules = [rule | {"user_agent": AGENT, "probability": share} for rule, share in SHARES]
+        conflict = {"action": "fail", "status": 409, "user_agent": AGENT, "probability": CONFLICTS}
         rules += [conflict | {"method": method} for method in WRITES]
+        httpx.delete(f"{self.api}/devcluster/requests").raise_for_status()
         for rule in rules:
             httpx.post(f"{self.api}/devcluster/faults", json=rule).raise_for_status()
 
     def clear(self) -> None:
         self.count()
+        asked = httpx.get(f"{self.api}/devcluster/requests", params={"user_agent": AGENT}, timeout=30).json()
+        self.percent = 100 * self.seen / (asked["calls"] + asked["apart"])
         self.kept, self.seen = self.hits, 0
         httpx.delete(f"{self.api}/devcluster/faults").raise_for_status()
 

@@ -56,13 +56,14 @@ class Judge:
             if held.get(name) != wanted.get(name)
         ]
 
-    def holds(self, branch: str) -> bool:
-        """Whether a lane holds a pull request of the branch; True while nobody can say."""
+    def noticed(self, branch: str, ended: datetime) -> bool:
+        """Whether the cluster knows of a branch's end at that time or later; False while nobody can say."""
         try:
-            lane = law.lanes_of(self.chain, self.world.cluster).get(names.lane_name(branch))
+            tombstones = self.world.ledger(self.chain).read().tombstones
         except TemporaryError:
-            return True
-        return lane is not None and bool(lane.members)
+            return False
+        known = tombstones.get(f"{self.forge.full_name.lower()}@{branch}")
+        return known is not None and known >= ended
 
     def breaches(self) -> list[str]:
         """Every breach of the law, and every lane that does not answer with what its branch changed."""
@@ -72,14 +73,13 @@ class Judge:
             *(one for branch in self.forge.truth().values() if (one := self._unanswered(branch))),
         ]
 
-    def sweep(self) -> str:
-        """Runs `laneway sweep` by hand, as soon as no other one runs; the end of what it said."""
+    def sweep(self) -> None:
+        """Runs `laneway sweep` by hand, as soon as no other one runs. RuntimeError with its words."""
         deadline = time.monotonic() + ANOTHER
         while (done := self._sweep()).returncode == HELD and time.monotonic() < deadline:
             time.sleep(POLL)
         if done.returncode:
             raise RuntimeError(f"laneway sweep: exit code {done.returncode}: {done.stderr[-2000:]}")
-        return done.stdout.strip().rpartition("\n")[2]
 
     def _sweep(self) -> subprocess.CompletedProcess[str]:
         made = system.load(self.state)

@@ -12,7 +12,7 @@ import random
 import threading
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
@@ -83,10 +83,13 @@ def ask(connection: http.client.HTTPConnection, lane: str, by_baggage: bool) -> 
 
 
 class Traffic:
-    """Clients that ask until `end`. `paused` holds them between two requests."""
+    """Clients that ask until `end`, half of the time for one of `lanes`, most often for one that is `wanted`
+    at the time."""
 
-    def __init__(self, entry: str, lanes: Sequence[str], seed: int) -> None:
-        self.entry, self._lanes = urlsplit(entry).netloc, lanes
+    def __init__(
+        self, entry: str, lanes: Sequence[str], wanted: Callable[[], Iterable[str]], seed: int
+    ) -> None:
+        self.entry, self._lanes, self._wanted = urlsplit(entry).netloc, lanes, wanted
         self.done: Counter[str] = Counter()
         self.examples: list[tuple[float, str, Answer]] = []
         self._lock = threading.Lock()
@@ -123,10 +126,15 @@ class Traffic:
                 self._idle.release()
                 self._go.wait()
                 continue
-            lane = chance.choice(self._lanes) if chance.random() < 0.5 else ""
-            self._note(ask(connection, lane, chance.random() < 0.3))
+            self._note(ask(connection, self._choose(chance), chance.random() < 0.3))
             self._ended.wait(PAUSE)
         connection.close()
+
+    def _choose(self, chance: random.Random) -> str:
+        if chance.random() < 0.5:
+            return ""
+        wanted = sorted(self._wanted()) if chance.random() < 0.8 else ()
+        return chance.choice(wanted or self._lanes)
 
     def _note(self, answer: Answer) -> None:
         with self._lock:
