@@ -108,12 +108,12 @@ class Fleet:
         """Whether a lane is such a one. It is said once, until the lane shows other signs: whoever looks at
         it knows when to look again."""
         signs = self._lanes[one].signs
-        if signs is None or one.chain not in chains or self._stirred.get(one) == signs:
+        calls = signs is not None and one.chain in chains and signs.call_for_change(chains[one.chain], now)
+        if signs is None or not calls:
+            self._stirred.pop(one, None)
             return False
-        if not signs.call_for_change(chains[one.chain], now):
-            return False
-        self._stirred[one] = signs
-        return True
+        known, self._stirred[one] = self._stirred.get(one), signs
+        return known != signs
 
     def turns(self, rules: Mapping[str, Rules], total: int | None) -> list[OneLane]:
         """The waiting lanes that have to be looked at: for which there is room now, or of which the place in

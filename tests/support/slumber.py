@@ -49,15 +49,32 @@ class Village:
         subprocess.run(command, check=True, capture_output=True, env=processes.clean())
 
     def tire(self, name: str) -> None:
-        """Nobody has used the lane for long, and use was seen all that time."""
+        """Nobody has used the lane for long, and use was seen all that time. A report of earlier use may
+        still be on its way, and say otherwise: call it again then."""
+        if self.status(name)["activeAt"] == LONG_AGO:
+            return
         until(lambda: self.cluster.get("Lease", USE, NAMESPACE), "a report of an Envoy", seconds=30)
         self.cluster.merge("Lease", USE, {"spec": {"acquireTime": LONG_AGO}}, NAMESPACE)
         patch = {"status": {"activeAt": LONG_AGO}}
         self.cluster.merge("Lane", f"shop.{name}", patch, subresource="status")
 
     def put_to_sleep(self, name: str) -> None:
-        self.tire(name)
-        until(lambda: self.is_asleep(name), f"lane {name} sleeps", seconds=30)
+        def sleeps() -> bool:
+            self.tire(name)
+            return self.is_asleep(name)
+
+        until(sleeps, f"lane {name} sleeps", seconds=30)
+
+    def falls_asleep(self, name: str) -> None:
+        """Has it fall asleep, though it may be awake again at once."""
+        slept = self.times(name, "Asleep")
+
+        def fell() -> bool:
+            if self.times(name, "Asleep") == slept:
+                self.tire(name)
+            return self.times(name, "Asleep") > slept
+
+        until(fell, f"lane {name} falls asleep", seconds=30)
 
     def is_asleep(self, name: str) -> bool:
         """Its phase says so, and none of its pods is left."""

@@ -63,15 +63,19 @@ class Activity:
             self._work.set()
 
     async def run(self) -> None:
-        """Writes until it is cancelled; whoever is waited for goes first."""
+        """Writes until it is cancelled."""
         while True:
             await self._work.wait()
-            if self._wakes or self._uses:
-                await self._write(next(iter(self._wakes or self._uses)))
-            elif self._chains:
-                await self._tell_seen(next(iter(self._chains)))
-            else:
-                self._work.clear()
+            await self.settle()
+
+    async def settle(self) -> None:
+        """Writes what there is to write; whoever is waited for goes first."""
+        while self._wakes or self._uses:
+            await self._write(next(iter(self._wakes or self._uses)))
+        for chain in tuple(self._chains):
+            await self._tell_seen(chain)
+        if not (self._wakes or self._uses or self._chains):
+            self._work.clear()
 
     async def _write(self, key: Key) -> None:
         lane, now = self._state.lane(*key), self._clock()

@@ -38,7 +38,9 @@ def test_an_idle_lane_sleeps_and_its_first_request_is_answered_by_the_lane(villa
     assert village.route("first") == "waker"
     assert village.versions()["payment"] == ("1", "")
 
-    woken = village.versions("first")
+    answer = village.ask("first")
+    assert answer.headers["x-preview-lane-served"] == "frontend=baseline"
+    woken = {one["service"]: (one["version"], one["lane"]) for one in answer.json()["hops"]}
 
     assert woken == {
         "frontend": ("1", ""),
@@ -87,9 +89,7 @@ def test_a_push_wakes_a_lane_and_updates_it(village: Village) -> None:
 def test_no_request_is_harmed_while_a_lane_sleeps_and_wakes_again_and_again(village: Village) -> None:
     with traffic(lambda: village.payment(""), lambda: village.payment("first")) as (plain, tagged):
         for _ in range(3):
-            slept = village.times("first", "Asleep")
-            village.tire("first")
-            until(lambda times=slept: village.times("first", "Asleep") > times, "it slept", seconds=30)
+            village.falls_asleep("first")
             until(lambda: village.status("first")["phase"] == "Ready", "it is awake", seconds=30)
             more(tagged)
 
