@@ -67,7 +67,8 @@ class Api:
     ) -> List[Record]:
         self.resources.get(resource)
         accepts = _filter(labels, fields, resource)
-        return [record for record in self.store.select(resource, namespace) if accepts(record)]
+        found = self.store.select(resource, namespace, selectors.marks(labels))
+        return [record for record in found if accepts(record)]
 
     def create(self, resource: str, namespace: str, obj: Object, *, manager: str = "devcluster") -> Object:
         return self.writer.create(self.target(resource, namespace), obj, Options(manager)).copy()

@@ -4,12 +4,23 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from devcluster import errors
 
 Predicate = Callable[[dict[str, Any]], bool]
 LabelTest = Callable[[dict[str, str]], bool]
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """An object has the label `key`, with this value or any (None); with `wanted` False: it has it not."""
+
+    key: str
+    value: str | None
+    wanted: bool = True
+
 
 _SET = re.compile(r"^\s*(?P<key>[^\s!=(),]+)\s+(?P<op>in|notin)\s*\((?P<values>[^()]*)\)\s*$")
 _EQUAL = re.compile(r"^\s*(?P<key>[^\s!=(),<>]+)\s*(?P<op>==|=|!=)\s*(?P<value>[^\s!=(),]*)\s*$")
@@ -24,6 +35,17 @@ def labels(text: str) -> LabelTest | None:
     if not tests:
         return None
     return lambda found: all(test(found) for test in tests)
+
+
+def marks(text: str) -> list[Mark]:
+    """The terms of a well-formed label selector that an index of labels can answer."""
+    found: list[Mark] = []
+    for term in _split(text) if text.strip() else []:
+        if (match := _EQUAL.match(term)) and match["op"] != "!=":
+            found.append(Mark(match["key"], match["value"]))
+        elif match := _EXISTS.match(term):
+            found.append(Mark(match["key"], None, wanted=not match["no"]))
+    return found
 
 
 def _split(text: str) -> list[str]:

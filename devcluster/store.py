@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +18,8 @@ from typing import Any
 import orjson
 
 from devcluster.history import ADDED, DELETED, MODIFIED, Change, History
+from devcluster.labelindex import LabelIndex
+from devcluster.selectors import Mark
 
 Object = dict[str, Any]
 Key = tuple[str, str, str]  # resource, namespace ("" when cluster-scoped), name
@@ -50,6 +52,7 @@ class Store:
         self._data: dict[str, dict[tuple[str, str], Record]] = {}
         self._uids: dict[str, Key] = {}
         self._dependents: dict[str, set[Key]] = {}
+        self._labels = LabelIndex()
         self._pending: dict[Key, bytes | None] = {}
         self._written = 0
         self._committed = 0
@@ -64,10 +67,12 @@ class Store:
     def get(self, key: Key) -> Record | None:
         return self._data.get(key[0], {}).get((key[1], key[2]))
 
-    def select(self, resource: str, namespace: str = "") -> list[Record]:
-        """The records of one resource, in one namespace or in all (""), sorted by namespace and name."""
+    def select(self, resource: str, namespace: str = "", marks: Sequence[Mark] = ()) -> list[Record]:
+        """The records of one resource that have all these marks, in one namespace or in all (""), sorted by
+        namespace and name."""
         rows = self._data.get(resource, {})
-        names = (name for name in rows if name[0] == namespace) if namespace else iter(rows)
+        marked = self._labels.narrow(resource, rows.keys(), marks)
+        names = (name for name in marked if name[0] == namespace) if namespace else iter(marked)
         return [rows[name] for name in sorted(names)]
 
     def in_namespace(self, namespace: str) -> Iterator[Record]:
@@ -124,11 +129,13 @@ class Store:
         resource, namespace, name = record.key
         self._data.setdefault(resource, {})[(namespace, name)] = record
         self._uids[record.obj["metadata"]["uid"]] = record.key
+        self._labels.add(resource, (namespace, name), _marked(record))
         for uid in _owners(record):
             self._dependents.setdefault(uid, set()).add(record.key)
 
     def _unindex(self, record: Record) -> None:
         self._uids.pop(record.obj["metadata"]["uid"], None)
+        self._labels.remove(record.key[0], record.key[1:], _marked(record))
         for uid in _owners(record):
             keys = self._dependents.get(uid, set())
             keys.discard(record.key)
@@ -194,6 +201,10 @@ class Store:
             )
         row = self._db.execute("SELECT value FROM meta WHERE name = 'revision'").fetchone()
         return int(row[0]) + REVISION_GAP if row else FIRST_REVISION
+
+
+def _marked(record: Record) -> dict[str, str]:
+    return record.obj["metadata"].get("labels") or {}
 
 
 def _owners(record: Record) -> list[str]:
