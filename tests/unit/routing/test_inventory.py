@@ -14,9 +14,19 @@ CHAIN = chain(["orders", "payment"])
 
 twins = st.builds(twin, st.sampled_from(["orders", "payment"]), st.sampled_from([10001, 10002]))
 lanes = st.builds(
-    lambda name, ends: {**lane(name), "status": {"phase": "Terminating" if ends else "Ready"}},
+    lambda name, phase, routes: lane(name, {"phase": phase, "services": routes}),
     st.sampled_from(["a", "b"]),
-    st.booleans(),
+    st.sampled_from(["Ready", "Terminating", "Sleeping", "Deploying"]),
+    st.lists(
+        st.fixed_dictionaries(
+            {
+                "name": st.sampled_from(["orders", "payment"]),
+                "route": st.sampled_from(["lane", "waker"]),
+                "ready": st.booleans(),
+            }
+        ),
+        max_size=2,
+    ),
 )
 slices = st.builds(
     endpoint_slice,
