@@ -21,6 +21,11 @@ def load(path: Path) -> tuple[Chain, ...]:
 
     Raises ConfigError that says everything that is wrong, a line each, including a folder without chains.
     """
+    if not path.exists():
+        raise ConfigError(
+            "does not exist; set LANEWAY_CHAINS to a chain file (laneway.yaml) or a folder of them",
+            where=str(path),
+        )
     return load_all([path])
 
 

@@ -237,8 +237,12 @@ def connect(kubeconfig: str = "", context: str = "") -> Cluster:
         else:
             load_incluster_config(client_configuration=configuration)
     except (ConfigException, OSError) as error:
-        where = kubeconfig or "in-cluster credentials"
-        raise ConfigError(f"{error}; set LANEWAY_KUBECONFIG to a kubeconfig file", where=where) from error
+        why = str(error).rstrip(".")
+        if not kubeconfig:
+            why = f"no cluster is named, and this is no pod that has one's credentials ({why})"
+        raise ConfigError(
+            f"{why}; set LANEWAY_KUBECONFIG to a kubeconfig file", where=kubeconfig or "environment"
+        ) from error
     configuration.retries = False
     configuration.connection_pool_maxsize = 32
     client = ApiClient(configuration)

@@ -66,6 +66,15 @@ class Settings(BaseSettings):
     metrics_host: str = "0.0.0.0"
     metrics_port: int = 9090  # 0: none
 
+    @field_validator("redis_url")
+    @classmethod
+    def _is_redis(cls, value: str) -> str:
+        if not value.startswith(("redis://", "rediss://", "unix://")):
+            raise ValueError(
+                f"{value[:80]!r} must be redis://HOST:PORT/0 (rediss:// with TLS) or unix://PATH"
+            )
+        return value
+
     @field_validator("github_secrets", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
@@ -83,7 +92,8 @@ def load() -> Settings:
         return Settings()
     except ValidationError as error:
         wrong = "; ".join(
-            f"LANEWAY_{'.'.join(str(part) for part in one['loc']).upper()}: {one['msg']}"
+            f"LANEWAY_{'.'.join(str(part) for part in one['loc']).upper()}: "
+            f"{one['msg'].removeprefix('Value error, ')}"
             for one in error.errors()
         )
         raise ConfigError(wrong, where="environment") from error

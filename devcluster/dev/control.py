@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -50,7 +51,7 @@ def up(state: State, asked: Asked, report: Callable[[Step], None], *, tied: bool
 
     Raises EmbeddedSystemError when it does not come up; then nothing is left running.
     """
-    state.root.mkdir(parents=True, exist_ok=True)
+    _check(state.root)
     with locked(state.root / "up.lock"):
         if holder(state):
             return False
@@ -88,6 +89,20 @@ def end_leftovers(state: State) -> None:
             if not census.kill(pid, started):
                 raise EmbeddedSystemError(f"{name} (process {pid}) of an earlier run does not end")
     state.processes.unlink(missing_ok=True)
+
+
+def _check(root: Path) -> None:
+    """Makes the folder. Raises EmbeddedSystemError for what this machine lacks for a system in it."""
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        problem = f"cannot be made a folder: {error.strerror}"
+    else:
+        problem = "" if os.access(root, os.W_OK | os.X_OK) else "cannot be written to"
+    if problem:
+        raise EmbeddedSystemError(f"{problem}; choose another with --state DIR", where=str(root))
+    if shutil.which("git") is None:
+        raise EmbeddedSystemError("git is not on PATH; install it (Debian: apt-get install git)")
 
 
 def _settle(state: State, asked: Asked) -> None:

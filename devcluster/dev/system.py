@@ -53,11 +53,13 @@ def settle(state: State, asked: Asked) -> System:
     Raises ValueError when a file or a folder that was named is not there.
     """
     before = read_json(state.settings)
-    chain = _given(asked.chain, before.get("chain"), EXAMPLE / "laneway.yaml")
+    chain = _given(asked.chain, before.get("chain"), EXAMPLE / "laneway.yaml", "--chain")
     system = System(
         chain=chain,
-        manifests=_given(asked.manifests, before.get("manifests"), Path(chain).parent / "manifests"),
-        source=_given(asked.source, before.get("source"), Path(chain).parent),
+        manifests=_given(
+            asked.manifests, before.get("manifests"), Path(chain).parent / "manifests", "--manifests"
+        ),
+        source=_given(asked.source, before.get("source"), Path(chain).parent, "--source"),
         secret=before.get("secret") or secrets.token_hex(20),
         ports=ports.settle(PORTS, before.get("ports", {})),
         forge=asked.forge,
@@ -106,8 +108,8 @@ def is_local(domain: str) -> bool:
     return domain == "localhost" or domain.endswith(".localhost")
 
 
-def _given(asked: Path | None, before: str | None, otherwise: Path) -> str:
+def _given(asked: Path | None, before: str | None, otherwise: Path, option: str) -> str:
     path = (asked or Path(before or otherwise)).resolve()
     if not path.exists():
-        raise ValueError(f"{path}: no such file or folder")
+        raise ValueError(f"{path}: no such file or folder; name the one to use with {option}")
     return str(path)

@@ -43,10 +43,7 @@ def play(*, once: bool) -> int:
             tell.say("\nEnding everything ...")
             return 0 if not once else 130
         except (StepFailed, LanewayError) as error:
-            kept = _kept_logs(state)
-            if isinstance(error, LanewayError):
-                tell.say(escape(str(error).replace(str(state.logs), str(kept))))
-            tell.say(f"\nThe demo did not hold. The logs are kept in {kept}")
+            _tell_failure(state, tell, error)
             return 1
         finally:
             _end(state, tell)
@@ -78,6 +75,14 @@ def perform(state: State, tell: Tell) -> None:
                 step.act(stage)
     finally:
         stage.close()
+
+
+def _tell_failure(state: State, tell: Tell, error: Exception) -> None:
+    """What was wrong, unless its step told it already, and where the logs are now, if there are any."""
+    kept = _kept_logs(state) if state.logs.exists() else state.logs
+    if isinstance(error, LanewayError):
+        tell.say(escape(str(error).replace(str(state.logs), str(kept))))
+    tell.say("\nThe demo did not hold." + (f" The logs are kept in {kept}" if kept != state.logs else ""))
 
 
 def _kept_logs(state: State) -> Path:

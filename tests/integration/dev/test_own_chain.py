@@ -136,3 +136,20 @@ def test_an_error_that_nobody_foresaw_ends_the_start_with_its_words(state: State
 def test_a_file_that_is_not_there_is_named(state: State, source: Path) -> None:
     with pytest.raises(control.EmbeddedSystemError, match=r"no-such\.yaml"):
         control.up(state, Asked(chain=source / "no-such.yaml"), lambda _: None)
+
+
+def test_a_folder_that_cannot_be_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+
+    for place in ("file", "file/below"):
+        with pytest.raises(control.EmbeddedSystemError, match=f"{place}: cannot be made a folder.*--state"):
+            control.up(State(tmp_path / place), Asked(), lambda _: None)
+
+
+def test_without_git_that_is_said_before_anything_runs(
+    state: State, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+
+    with pytest.raises(control.EmbeddedSystemError, match="git is not on PATH"):
+        control.up(state, Asked(), lambda _: None)
