@@ -27,6 +27,12 @@ SERVED = "served"  # the waker's word: who answers
 LONGEST_SECONDS = 600  # that a request can be held for
 RETRY_SECONDS = 5  # what a client is told when the waker could not be asked
 
+# A router that restarts is back within a few seconds; whoever waits need not notice.
+ASK_AGAIN: Json = {
+    "retry_on": "connect-failure,reset,unavailable",
+    "num_retries": 5,
+    "retry_back_off": {"base_interval": "0.5s", "max_interval": "2s"},
+}
 _ASK = "envoy.filters.http.ext_authz"
 _ASK_MESSAGE = "envoy.extensions.filters.http.ext_authz.v3"
 
@@ -87,7 +93,11 @@ def _ask(carriers: Carriers) -> Json:
     fields = {
         "transport_api_version": "V3",
         # longer than any request is held; an end of the connection is noticed at once
-        "grpc_service": {"envoy_grpc": {"cluster_name": DISCOVERY}, "timeout": f"{LONGEST_SECONDS + 30}s"},
+        "grpc_service": {
+            "envoy_grpc": {"cluster_name": DISCOVERY},
+            "timeout": f"{LONGEST_SECONDS + 30}s",
+            "retry_policy": ASK_AGAIN,
+        },
         "failure_mode_allow": False,
         "status_on_error": {"code": "ServiceUnavailable"},
         "allowed_headers": {"patterns": [{"exact": name} for name in told]},

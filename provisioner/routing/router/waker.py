@@ -1,5 +1,5 @@
 """The waker: Envoy asks it what to do with a request for a copy that sleeps, and gets the answer once there
-is one. Nothing of the request passes through here but the lane's name and what the client accepts.
+is one. The request itself stays in Envoy.
 """
 
 from __future__ import annotations

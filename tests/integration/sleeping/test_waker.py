@@ -125,14 +125,26 @@ def test_without_a_waker_the_answer_is_503_and_never_the_baseline(bedroom: Bedro
     bedroom.put_to_sleep()
     bedroom.router.stop()
     try:
-        for _ in range(10):
-            status, headers, _ = bedroom.ask_whole()
+        for answer in [bedroom.pool.submit(bedroom.ask_whole) for _ in range(10)]:
+            status, headers, _ = answer.result(20)
             assert (status, headers["x-preview-lane-served"]) == (503, "payment=none")
             assert headers["retry-after"] == "5"
     finally:
         bedroom.router.start()
     bedroom.wake()
     wait_until(lambda: bedroom.ask() == ANSWERED, what="the lane's answer")
+
+
+def test_a_request_that_waits_outlives_a_restart_of_the_router(bedroom: Bedroom) -> None:
+    bedroom.put_to_sleep()
+    held = bedroom.asking()
+    wait_until(lambda: bedroom.held() == 1, what="the held request")
+
+    bedroom.router.stop()
+    bedroom.router.start()
+    bedroom.wake()
+
+    assert held.result(10) == ANSWERED
 
 
 def test_a_request_that_waits_while_its_lane_ends_is_let_go(bedroom: Bedroom) -> None:
