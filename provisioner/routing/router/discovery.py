@@ -10,6 +10,7 @@ import grpc
 import structlog
 from envoy.service.discovery.v3 import ads_pb2_grpc
 
+from provisioner.errors import ConfigError
 from provisioner.routing.envoy import Compiler, Node
 from provisioner.routing.router import metrics
 from provisioner.routing.router.session import Session
@@ -103,7 +104,13 @@ def _receive(session: Session, request: Any, node: Node) -> None:
 
 
 def serve(state: RoutingState, address: str) -> tuple[grpc.aio.Server, int]:
-    """A server bound to `HOST:PORT`, not started yet, and its port. RuntimeError for an address in use."""
+    """A server bound to `HOST:PORT`, not started yet, and its port. ConfigError when it cannot listen."""
     server = grpc.aio.server(options=_KEEPALIVE)
     ads_pb2_grpc.add_AggregatedDiscoveryServiceServicer_to_server(Discovery(state), server)
-    return server, server.add_insecure_port(address)
+    try:
+        return server, server.add_insecure_port(address)
+    except RuntimeError as error:  # gRPC says no more than that
+        raise ConfigError(
+            "cannot listen: the address is in use, or not one of this machine's",
+            where=f"LANEWAY_DISCOVERY_HOST, LANEWAY_DISCOVERY_PORT: {address}",
+        ) from error

@@ -59,12 +59,15 @@ async def run(source: feed.Source, files: Files, addresses: Addresses, waking: W
     loop = asyncio.get_running_loop()
     for one in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(one, stop.set)
-    async with asyncio.TaskGroup() as group:
-        served = addresses.health
-        health = group.create_task(_serve_health(state, watching, served)) if served else None
-        await serve(watching, state, addresses.discovery, stop, waking)
-        if health:
-            health.cancel()
+    tasks = [asyncio.create_task(serve(watching, state, addresses.discovery, stop, waking))]
+    if addresses.health:
+        tasks.append(asyncio.create_task(_serve_health(state, watching, addresses.health)))
+    try:
+        await _first_of(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def serve(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -29,25 +30,31 @@ current-context: gone
 """
 
 
+COMMAND = [sys.executable, "-c", "from provisioner.cli import main; main()", "router"]
+
+
 @pytest.fixture
-def router(tmp_path: Path):
-    """The process, with an API server that nobody listens at; with its metrics port and chain file."""
+def environment(tmp_path: Path) -> dict[str, str]:
+    """Settings of a router, with an API server that nobody listens at."""
     (tmp_path / "shop.yaml").write_text(CHAIN)
     (tmp_path / "kubeconfig").write_text(KUBECONFIG % free_port())
-    port = free_port()
-    environment = {
+    return {
         **os.environ,
         "LANEWAY_CHAINS": str(tmp_path / "shop.yaml"),
         "LANEWAY_KUBECONFIG": str(tmp_path / "kubeconfig"),
         "LANEWAY_DISCOVERY_HOST": "127.0.0.1",
         "LANEWAY_DISCOVERY_PORT": str(free_port()),
         "LANEWAY_METRICS_HOST": "127.0.0.1",
-        "LANEWAY_METRICS_PORT": str(port),
+        "LANEWAY_METRICS_PORT": str(free_port()),
     }
-    command = [sys.executable, "-c", "from provisioner.cli import main; main()", "router"]
+
+
+@pytest.fixture
+def router(environment: dict[str, str], tmp_path: Path):
+    """The process, its metrics port and its chain file."""
     with (tmp_path / "log").open("wb") as log:
-        process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
-        yield process, port, tmp_path / "shop.yaml"
+        process = subprocess.Popen(COMMAND, env=environment, stdout=log, stderr=log)
+        yield process, int(environment["LANEWAY_METRICS_PORT"]), tmp_path / "shop.yaml"
         if process.poll() is None:
             process.kill()
         process.wait(10)
@@ -83,3 +90,17 @@ def test_a_chain_file_that_becomes_wrong_is_said_and_does_not_end_the_router(rou
     file.write_text(CHAIN)
     wait_until(lambda: b"wrkload" not in answer(port, "/readyz")[2], what="that it is mended")
     assert process.poll() is None
+
+
+def test_an_address_that_is_taken_is_said_in_one_line(environment):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        environment["LANEWAY_DISCOVERY_PORT"] = str(taken.getsockname()[1])
+        done = subprocess.run(
+            COMMAND, env=environment, capture_output=True, text=True, timeout=30, check=False
+        )
+
+    assert done.returncode == 1
+    assert "LANEWAY_DISCOVERY_PORT: 127.0.0.1:" in done.stderr
+    assert "Traceback" not in done.stderr
