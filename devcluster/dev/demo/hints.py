@@ -27,7 +27,7 @@ def show(state: State, tell: Tell) -> None:
     tell.say("\n  The cluster:")
     for command in ("get lanes", "describe lane shop.my-change", "get pods,services -n shop", "get lanes -w"):
         tell.done(f"{kubectl} {command}")
-    tell.say("\n  Give the branch up, and its lane goes away: ")
+    tell.say("\n  Give the branch up, and its lane goes away:")
     tell.done("git push origin :my-change")
     tell.say(f"\n  Logs: {state.logs}   Addresses and secrets: {state.endpoints}")
     tell.say("\n[bold]Ctrl-C ends everything.[/]")

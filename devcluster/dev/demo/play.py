@@ -24,9 +24,10 @@ from devcluster.dev.system import Asked
 from provisioner.errors import LanewayError
 
 WHAT_IT_IS = """
-[bold]Laneway[/] gives every branch a [bold]lane[/]: a copy of only the services that the branch changed,
-beside the services that everybody uses (the [bold]baseline[/]). A request that names the lane passes
-through the branch's copies, and through the baseline everywhere else.
+[bold]Laneway[/] gives every branch a [bold]lane[/]: a copy of only the services that the branch
+changed, beside the services that everybody uses (the [bold]baseline[/]). A request that
+names the lane passes through the branch's copies, and through the baseline
+everywhere else.
 """
 
 
