@@ -29,7 +29,7 @@ RETRY_SECONDS = 5  # what a client is told when the waker could not be asked
 
 # A router that restarts is back within a few seconds; whoever waits need not notice.
 ASK_AGAIN: Json = {
-    "retry_on": "connect-failure,reset,unavailable",
+    "retry_on": "connect-failure,refused-stream,reset,cancelled,internal,unavailable",
     "num_retries": 5,
     "retry_back_off": {"base_interval": "0.5s", "max_interval": "2s"},
 }

@@ -7,6 +7,7 @@ Envoy holds the request itself; here is only the wait for its end:
     LATE      it has none within the time
     CROWDED   so many requests wait already that this one does not
     RELEASED  nobody is there to answer, and nothing to wait for
+    LEFT      this router ends; Envoy asks again, and finds the next one
 
 All that wait for the same copy are one entry that is looked at when something changes, so a thousand of them
 cost what one does.
@@ -45,6 +46,7 @@ class Result(StrEnum):
     LATE = "late"
     CROWDED = "crowded"
     RELEASED = "released"
+    LEFT = "left"
 
 
 @dataclass(frozen=True)
@@ -112,6 +114,7 @@ class Holds:
                 self._look_at_all()
         finally:
             self._state.leave(changed)
+            self._leave()
 
     async def _hold(self, target: Target) -> Ending:
         wait = self._waits.setdefault(target, _Wait(asyncio.get_running_loop().create_future()))
@@ -137,6 +140,11 @@ class Holds:
                 del self._waits[target]
             else:
                 self._activity.wake(target.chain, target.lane)
+
+    def _leave(self) -> None:
+        for wait in self._waits.values():
+            wait.end.set_result(Ending(Result.LEFT))
+        self._waits.clear()
 
     def _look(self, target: Target) -> Ending | None:
         where = (target.chain, target.namespace, target.service)

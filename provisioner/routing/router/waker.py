@@ -18,7 +18,7 @@ from google.rpc import code_pb2, status_pb2
 from provisioner.routing.envoy.waking import ENDPOINT, SERVED
 from provisioner.routing.intent import Endpoint
 from provisioner.routing.router import metrics, refusal
-from provisioner.routing.router.holds import Ending, Holds, Target
+from provisioner.routing.router.holds import Ending, Holds, Result, Target
 from provisioner.routing.router.state import RoutingState
 
 
@@ -34,6 +34,8 @@ class Waker(external_auth_pb2_grpc.AuthorizationServicer):
         started = time.monotonic()
         ending = await self._holds.wait(target)
         metrics.WAITS.labels(ending.result.value).observe(time.monotonic() - started)
+        if ending.result is Result.LEFT:
+            await context.abort(grpc.StatusCode.UNAVAILABLE, "this router ends")
         if ending.endpoint is not None:
             return _passed(ending.endpoint, ending.served)
         return _refused(ending, target, attributes.request.http)
