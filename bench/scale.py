@@ -48,6 +48,7 @@ class Side:
     world: World
     api: str
     seconds: dict[str, list[float]] = field(default_factory=lambda: {"unchanged": [], "pushed": []})
+    git: dict[str, list[float]] = field(default_factory=lambda: {"unchanged": [], "pushed": []})
     calls: dict[str, list[int]] = field(default_factory=lambda: {"unchanged": [], "pushed": []})
 
     def turn(self, what: str) -> None:
@@ -56,8 +57,9 @@ class Side:
             self._push()
         httpx.delete(f"{self.api}/devcluster/requests").raise_for_status()
         began = time.perf_counter()
-        converge(self.place.chain, fleet.name_of(LANE), self.world)
+        outcome = converge(self.place.chain, fleet.name_of(LANE), self.world)
         self.seconds[what].append(time.perf_counter() - began)
+        self.git[what].append(outcome.steps["changes"])
         found = httpx.get(f"{self.api}/devcluster/requests", params={"user_agent": "laneway"}).json()
         self.calls[what].append(found["calls"])
 
@@ -96,6 +98,7 @@ def _measure(few: Side, many: Side) -> None:
             side.turn("unchanged")
     for side in (few, many):
         side.seconds = {what: found[WARM_UP:] for what, found in side.seconds.items()}
+        side.git = {what: found[WARM_UP:] for what, found in side.git.items()}
         side.calls = {what: found[WARM_UP:] for what, found in side.calls.items()}
 
 
@@ -115,11 +118,17 @@ def _rows(what: str, few: Side, many: Side, key: str) -> list[Json]:
     seconds = _ratio(lambda side: statistics.median(side.seconds[key]), few, many)
     calls = _ratio(lambda side: statistics.mean(side.calls[key]), few, many)
     return [
-        {"figure": f"{what}, {FEW} lanes", "value": 1000 * statistics.median(few.seconds[key]), "unit": "ms"},
+        _milliseconds(f"{what}, {FEW} lanes", few.seconds[key]),
+        _milliseconds(f"  of it git, {FEW} branches", few.git[key]),
+        _milliseconds(f"  of it git, {MANY} branches", many.git[key]),
         {"figure": f"{what}, {FEW} lanes", "value": statistics.mean(few.calls[key]), "unit": "requests"},
         _row(f"{what}, time at {MANY} lanes to that at {FEW}", seconds),
         _row(f"{what}, requests at {MANY} lanes to those at {FEW}", calls),
     ]
+
+
+def _milliseconds(figure: str, seconds: list[float]) -> Json:
+    return {"figure": figure, "value": 1000 * statistics.median(seconds), "unit": "ms"}
 
 
 def _ratio(measure: Callable[[Side], float], few: Side, many: Side) -> float:
