@@ -23,6 +23,7 @@ from typing import Any
 from provisioner import labels
 from provisioner.chain import Carriers, Chain
 from provisioner.lane import Mode, Phase
+from provisioner.routing.slices import Slice, read_slice
 
 Json = dict[str, Any]
 
@@ -115,20 +116,6 @@ class Intent:
     chains: tuple[ChainIntent, ...]
 
 
-@dataclass(frozen=True)
-class Slice:
-    """An EndpointSlice in our terms. `lane` is empty for the baseline; `ready` and `leaving` (terminating,
-    still serving) are addresses, `ports` maps port names to numbers."""
-
-    key: tuple[str, str]  # namespace, name
-    chain: str
-    service: str
-    lane: str
-    ready: tuple[str, ...]
-    leaving: tuple[str, ...]
-    ports: tuple[tuple[str, int], ...]
-
-
 # What appProtocol or the prefix of a port's name says. Any other appProtocol is passed through as TCP.
 HTTP_NAMES = frozenset(
     {"http", "http2", "h2c", "grpc", "grpc-web", "ws", "kubernetes.io/h2c", "kubernetes.io/ws"}
@@ -145,41 +132,6 @@ def protocol(port: Json) -> Protocol:
         return Protocol.HTTP if declared in HTTP_NAMES else Protocol.TCP
     prefix = str(port.get("name") or "").split("-")[0].lower()
     return Protocol.TCP if prefix in TCP_PREFIXES else Protocol.HTTP
-
-
-def read_slice(obj: Json) -> Slice | None:
-    """An EndpointSlice object as a `Slice`; None when it is not part of any chain."""
-    metadata = obj["metadata"]
-    marks: Mapping[str, str] = metadata.get("labels") or {}
-    if not marks.get(labels.CHAIN) or not marks.get(labels.SERVICE):
-        return None
-    endpoints = obj.get("endpoints") or ()
-    return Slice(
-        key=(metadata["namespace"], metadata["name"]),
-        chain=marks[labels.CHAIN],
-        service=marks[labels.SERVICE],
-        lane=marks.get(labels.LANE, ""),
-        ready=_addresses(one for one in endpoints if _condition(one, "ready")),
-        leaving=_addresses(one for one in endpoints if _leaving(one)),
-        ports=tuple(
-            (one.get("name") or "", int(one["port"])) for one in obj.get("ports") or () if one.get("port")
-        ),
-    )
-
-
-def _condition(endpoint: Json, name: str) -> bool:
-    """A condition that is not said counts as true, as the API's documentation asks for."""
-    said = (endpoint.get("conditions") or {}).get(name)
-    return True if said is None else bool(said)
-
-
-def _leaving(endpoint: Json) -> bool:
-    conditions = endpoint.get("conditions") or {}
-    return bool(conditions.get("terminating")) and bool(conditions.get("serving"))
-
-
-def _addresses(endpoints: Iterable[Json]) -> tuple[str, ...]:
-    return tuple(endpoint["addresses"][0] for endpoint in endpoints if endpoint.get("addresses"))
 
 
 def routed_lanes(lanes: Iterable[Json], chain: Chain) -> dict[str, Routed]:

@@ -12,7 +12,8 @@ from typing import Any
 from provisioner.chain import Chain
 from provisioner.lane import object_name
 from provisioner.routing import intent
-from provisioner.routing.intent import ChainIntent, Copy, Routed, Service, Slice, Standing
+from provisioner.routing.intent import ChainIntent, Copy, Routed, Service, Standing
+from provisioner.routing.slices import Slice, read_slice
 
 Json = dict[str, Any]
 Key = tuple[str, str, str]  # chain, namespace, service
@@ -170,7 +171,7 @@ class Inventory:
             self._known(key).set_twin(obj)
 
     def _put_slice(self, obj: Json) -> None:
-        found = intent.read_slice(obj)
+        found = read_slice(obj)
         place = (obj["metadata"]["namespace"], obj["metadata"]["name"])
         if found == self._slices.get(place):
             return
