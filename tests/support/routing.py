@@ -34,6 +34,7 @@ Json = dict[str, Any]
 NAMESPACE = "shop"
 DOMAIN = "preview.example.com"
 _hosts = itertools.count(1)
+LIMITS = Limits(10, 100)
 
 
 def address() -> str:
@@ -216,7 +217,7 @@ class ChainFiles:
 class Router:
     """The discovery server over a store, stopped and started as a process would be."""
 
-    def __init__(self, store: Store, wanted: Chain, limits: Limits = Limits(10, 100)) -> None:
+    def __init__(self, store: Store, wanted: Chain, limits: Limits = LIMITS) -> None:
         self._store, self.files, self._limits = store, ChainFiles(wanted), limits
         self.notes = Notes(store)
         self.port = free_port()
