@@ -5,8 +5,8 @@ work on 40 branches (50 histories a minute); deliveries come late, repeatedly an
 five of Laneway's API requests fails; processes are killed; and clients ask all the time and check every
 answer. Then everybody stops, the sweep runs once, and the law must hold.
 
-What nobody can keep up here is the embedded cluster itself: it is the one node, so with it go all pods and
-the addresses of all Services. It is killed too, while the clients pause.
+What nobody can keep up here is the embedded cluster itself: it is the one node, so with it go all pods, the
+one Envoy among them, and the addresses of all Services. It is killed too, while the clients pause.
 
 The same seed makes the same histories and picks the same harm; how they meet is up to the machine. Exit code
 1 when anything leaked, was lost, or answered wrongly; bench/results/soak.json has the figures.
@@ -19,6 +19,7 @@ import heapq
 import http.client
 import json
 import random
+import shutil
 import sys
 import tempfile
 import time
@@ -194,10 +195,16 @@ def perform(minutes: float, seed: int, folder: Path, console: Console) -> Soak:
     control.up(
         state, make(folder / "shop"), lambda step: console.print(f"  {step.seconds:6.1f} s  {step.step}")
     )
+    soak = None
     try:
-        return _perform(minutes, seed, state, console)
+        soak = _perform(minutes, seed, state, console)
     finally:
         control.down(state)
+        if soak is None or not held(soak):
+            kept = tempfile.mkdtemp(prefix="laneway-soak-logs-")
+            shutil.copytree(state.logs, kept, dirs_exist_ok=True)
+            console.print(f"It did not hold. The logs are kept in {kept}")
+    return soak
 
 
 def _perform(minutes: float, seed: int, state: State, console: Console) -> Soak:

@@ -19,9 +19,9 @@ from provisioner.labels import LANE
 
 Json = dict[str, Any]
 
-OWN = ("serve", "worker", "beat", "router", "valkey")
 POD = "lane's pod"
 CLUSTER = "devcluster"
+NEVER = ("supervisor", CLUSTER, "envoy", "node")  # who restarts the others, and what has no second copy here
 BACK = 120.0  # seconds within which a killed cluster must answer again
 WRITES = ("POST", "PUT", "PATCH", "DELETE")
 
@@ -93,7 +93,8 @@ class Killer:
         """Kills one process, of a kind whose turn it is: all have theirs before one has it again. A kind of
         which none runs just now is passed over."""
         if not self._turns:
-            self._turns = self.chance.sample((*OWN, POD), len(OWN) + 1)
+            kinds = sorted({POD, *read_json(self.endpoints)["processes"]} - {*NEVER})
+            self._turns = self.chance.sample(kinds, len(kinds))
         name = self._turns.pop()
         self.kills[name] += self._a_pod() if name == POD else self._process(name)
 

@@ -48,7 +48,10 @@ class Hop(BaseHTTPRequestHandler):
         try:
             connection.request("GET", "/", headers=carried)
             answer = connection.getresponse()
-            said = json.loads(answer.read())
+            body = answer.read()
+            if answer.getheader("content-type") != "application/json":  # no hop's: the router's own words
+                return 502, {"hops": [ME], "error": f"{NEXT}: {answer.status} {body.decode()[:200]}"}
+            said = json.loads(body)
             return answer.status, {**said, "hops": [ME, *said["hops"]]}
         except (OSError, http.client.HTTPException, ValueError, KeyError) as error:
             return 502, {"hops": [ME], "error": f"{NEXT}: {type(error).__name__}: {error}"}
