@@ -20,8 +20,9 @@ from bench.soak_shop import SERVICES
 from bench.soak_traffic import ask, verdicts
 from devcluster.dev import processes, system
 from devcluster.dev.state import State
-from provisioner import chainfile, cluster, names
-from provisioner.chain import Chain
+from provisioner import cluster, names
+from provisioner.chain import grammar as chainfile
+from provisioner.chain.model import Chain
 from provisioner.errors import TemporaryError
 from provisioner.git import Repositories
 from provisioner.settings import Settings
