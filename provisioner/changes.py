@@ -17,10 +17,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from provisioner.chain import Chain, Repository, Service
+from provisioner.chain.globs import Match, globs
+from provisioner.chain.model import Chain, Repository, Service
 from provisioner.errors import ConfigError, InputError
-from provisioner.globs import Match, globs
-from provisioner.lane import Member
+from provisioner.lane.model import Member
 
 
 class Cause(StrEnum):

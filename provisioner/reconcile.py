@@ -20,25 +20,19 @@ from typing import Any
 
 import structlog
 
-from provisioner import (
-    announce,
-    bedtime,
-    carrying,
-    changes,
-    decision,
-    entrance,
-    lanes,
-    plan,
-    snapshot,
-    status,
-)
-from provisioner.admission import Wait
-from provisioner.chain import Chain
+from provisioner import changes, snapshot
+from provisioner.chain.model import Chain
 from provisioner.changes import Source, Verdict
+from provisioner.copies import carrying, plan
+from provisioner.copies.plan import Plan, Snapshot, Wanted
 from provisioner.errors import LanewayError, PermanentError, TemporaryError
-from provisioner.lane import Lane, Phase, object_name
-from provisioner.plan import Plan, Snapshot, Wanted
-from provisioner.sleeping import AWAKE, Sleep
+from provisioner.lane import bedtime, decision, entrance
+from provisioner.lane import store as lanes
+from provisioner.lane.admission import Wait
+from provisioner.lane.model import Lane, Phase, object_name
+from provisioner.lane.sleeping import AWAKE, Sleep
+from provisioner.status import announce
+from provisioner.status import compute as status
 from provisioner.world import World
 
 Json = dict[str, Any]

@@ -6,11 +6,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from provisioner import labels, live
-from provisioner.chain import Chain
+from provisioner import labels
+from provisioner.chain.model import Chain
 from provisioner.cluster import Cluster
-from provisioner.lane import Lane
-from provisioner.plan import Snapshot
+from provisioner.copies import live
+from provisioner.copies.plan import Snapshot
+from provisioner.lane.model import Lane
 
 Json = dict[str, Any]
 

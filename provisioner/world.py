@@ -6,10 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
-from provisioner.chain import Chain
+from provisioner.chain.model import Chain
 from provisioner.cluster import Cluster
 from provisioner.git import Repositories
-from provisioner.ledger import Ledger
+from provisioner.lane.ledger import Ledger
 from provisioner.settings import Settings
 
 

@@ -20,7 +20,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from provisioner.chainbook import ChainBook
+from provisioner.chain.book import ChainBook
 from provisioner.errors import QueueError, TemporaryError
 from provisioner.settings import Settings
 from webhooks import body as bodies

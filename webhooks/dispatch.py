@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
-from provisioner.chain import Chain
+from provisioner.chain.model import Chain
 from provisioner.events import ForgeEvent
 from workers import queue
 from workers.queue import Queue

@@ -12,8 +12,9 @@ import uvicorn
 from starlette.applications import Starlette
 from uvicorn.supervisors import Multiprocess
 
-from provisioner import chains, logs
-from provisioner.chainbook import ChainBook
+from provisioner import logs
+from provisioner.chain import folder as chains
+from provisioner.chain.book import ChainBook
 from provisioner.errors import ConfigError
 from provisioner.settings import Settings, load
 from webhooks.forges import FORGES

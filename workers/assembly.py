@@ -8,12 +8,13 @@ import socket
 from collections.abc import Callable
 from datetime import UTC, datetime
 
-from provisioner import chains, reconcile
 from provisioner import cluster as clusters
-from provisioner.chainbook import ChainBook
+from provisioner import reconcile
+from provisioner.chain import folder as chains
+from provisioner.chain.book import ChainBook
 from provisioner.cluster import Cluster
 from provisioner.git import Repositories
-from provisioner.record import record
+from provisioner.lane.record import record
 from provisioner.settings import Settings
 from provisioner.world import World
 from workers import queue

@@ -16,11 +16,12 @@ from typing import Any
 
 import structlog
 
-from provisioner import admission, labels
-from provisioner.chain import Chain
-from provisioner.chainbook import ChainBook
+from provisioner import labels
+from provisioner.chain.book import ChainBook
+from provisioner.chain.model import Chain
 from provisioner.cluster import Cluster
 from provisioner.errors import LanewayError, QueueError
+from provisioner.lane import admission
 from workers import metrics, queue
 from workers.debounce import Debounce
 from workers.election import RENEW_SECONDS, Election

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from provisioner.sweep import Report
+    from provisioner.sweep.sweep import Report
 
 DryRun = Annotated[bool, typer.Option("--dry-run", help="say what a real run would do, and do nothing")]
 AsJson = Annotated[bool, typer.Option("--json", help="print JSON instead of a table")]
@@ -24,7 +24,7 @@ def sweep(dry_run: DryRun = False, as_json: AsJson = False, confirm: Confirm = F
     nothing was removed, look at what would go, then run it with --confirm.
     """
     from provisioner import logs, settings
-    from provisioner.lease import HeldError
+    from provisioner.sweep.lease import HeldError
     from workers import assembly, sweeping
     from workers.fence import Fence
 
@@ -43,7 +43,7 @@ def sweep(dry_run: DryRun = False, as_json: AsJson = False, confirm: Confirm = F
 
 
 def _print(report: Report, as_json: bool) -> None:
-    from provisioner import tables
+    from provisioner.commands import tables
 
     if as_json:
         typer.echo(json.dumps(report.to_json(), indent=2))

@@ -6,7 +6,7 @@ from base64 import b64decode
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from provisioner.chain import Repository
+from provisioner.chain.model import Repository
 from provisioner.errors import ConfigError
 
 DEFAULT_USER = "x-access-token"  # what GitHub takes beside a token; others ignore the name

@@ -16,7 +16,7 @@ from typing import Any, Protocol
 import structlog
 
 from provisioner.errors import ConflictError
-from provisioner.lane import stamp
+from provisioner.lane.model import stamp
 
 Json = dict[str, Any]
 

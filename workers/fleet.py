@@ -13,11 +13,12 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
-from provisioner import admission, lane, sleeping
-from provisioner.admission import Holding, Limit, Rules
-from provisioner.chain import Chain
-from provisioner.lane import Phase
-from provisioner.sleeping import Signs
+from provisioner.chain.model import Chain
+from provisioner.lane import admission, sleeping
+from provisioner.lane import model as lane
+from provisioner.lane.admission import Holding, Limit, Rules
+from provisioner.lane.model import Phase
+from provisioner.lane.sleeping import Signs
 from workers.relevance import OneLane
 
 Json = dict[str, Any]

@@ -13,13 +13,13 @@ from typing import Any, Protocol
 
 import structlog
 
-from provisioner.chain import Chain
-from provisioner.chainbook import ChainBook
+from provisioner.chain.book import ChainBook
+from provisioner.chain.model import Chain
 from provisioner.errors import LanewayError
 from provisioner.events import ForgeEvent
-from provisioner.lane import Lane
+from provisioner.lane.model import Lane
+from provisioner.lane.record import Recorded
 from provisioner.reconcile import Outcome
-from provisioner.record import Recorded
 from provisioner.world import World
 from workers import metrics, queue, sweeping
 from workers.fence import Fence
@@ -30,7 +30,7 @@ log = structlog.get_logger()
 
 
 class Record(Protocol):
-    """`provisioner.record.record`: folds an event into the cluster; the lanes that have to converge."""
+    """`provisioner.lane.record.record`: folds an event into the cluster; the lanes that have to converge."""
 
     def __call__(self, event: ForgeEvent, chain: Chain, world: World) -> tuple[Recorded, ...]: ...
 

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from provisioner import labels
-from provisioner.chain import Chain
-from provisioner.readiness import is_ready
+from provisioner.chain.model import Chain
+from provisioner.status.readiness import is_ready
 
 Json = dict[str, Any]
 

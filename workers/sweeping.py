@@ -11,9 +11,9 @@ from collections.abc import Callable, Iterable
 
 from prometheus_client import Counter, Gauge
 
-from provisioner.chain import Chain
-from provisioner.retention import Action
-from provisioner.sweep import Report, sweep
+from provisioner.chain.model import Chain
+from provisioner.sweep.retention import Action
+from provisioner.sweep.sweep import Report, sweep
 from provisioner.world import World
 from workers import queue
 from workers.queue import Queue
@@ -32,8 +32,8 @@ LOOKED = Gauge("laneway_sweep_lanes", "Lanes that the last sweep of this process
 def run(
     chains: Iterable[Chain], world: World, jobs: Queue, *, dry_run: bool = False, confirm: bool = False
 ) -> Report:
-    """One sweep. Raises provisioner.lease.HeldError when another one runs, QueueError when the queue does not
-    answer, before anything is written."""
+    """One sweep. Raises HeldError when another one runs, QueueError when the queue does not answer, before
+    anything is written."""
     if not dry_run:
         jobs.reachable()
     enqueue = paced(jobs, world.settings.sweep_rate)

@@ -22,7 +22,7 @@ from devcluster.dev.apiclient import Api, Unready, until
 from devcluster.dev.ports import HOST
 from devcluster.dev.state import State
 from devcluster.dev.system import System
-from provisioner.chain import Chain, Service
+from provisioner.chain.model import Chain, Service
 from provisioner.settings import Settings
 
 CRDS = Path(__file__).parents[2] / "charts" / "laneway" / "crds"

@@ -9,7 +9,7 @@ from devcluster.dev import processes, system
 from devcluster.dev.ports import HOST
 from devcluster.dev.state import State
 from devcluster.dev.system import System
-from provisioner.chain import Chain
+from provisioner.chain.model import Chain
 
 Json = dict[str, Any]
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from provisioner.chain import Chain, Service
+from provisioner.chain.model import Chain, Service
 
 Json = dict[str, Any]
 

@@ -28,7 +28,7 @@ from devcluster.dev.repository import RepositoryError
 from devcluster.dev.rotation import rotate
 from devcluster.dev.state import State, locked, write_json
 from devcluster.dev.system import System
-from provisioner.chain import Chain
+from provisioner.chain.model import Chain
 from provisioner.errors import LanewayError
 
 LOOK = 1.0  # seconds between two looks at what the node runs

@@ -16,8 +16,8 @@ import yaml
 from devcluster.dev import ports
 from devcluster.dev.processes import PORTS
 from devcluster.dev.state import State, read_json, write_json
-from provisioner import chainfile
-from provisioner.chain import Chain
+from provisioner.chain import grammar as chainfile
+from provisioner.chain.model import Chain
 
 Json = dict[str, Any]
 

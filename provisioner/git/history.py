@@ -9,9 +9,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import chain, pairwise, repeat
 
+from provisioner.chain.globs import Globs
 from provisioner.git.errors import Damaged
 from provisioner.git.process import Answer
-from provisioner.globs import Globs
 
 Git = Callable[..., Answer]
 

@@ -7,7 +7,7 @@ import threading
 from collections import OrderedDict
 from dataclasses import dataclass, field
 
-from provisioner.chain import Chain, Repository
+from provisioner.chain.model import Chain, Repository
 from provisioner.changes import Source
 from provisioner.git.mirror import Tips
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 
-from provisioner.lane import Member
+from provisioner.lane.model import Member
 
 # https://git-scm.com/docs/git-check-ref-format
 _IMPOSSIBLE = re.compile(

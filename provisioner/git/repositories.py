@@ -16,7 +16,8 @@ from pathlib import Path
 
 import structlog
 
-from provisioner.chain import Chain, Repository
+from provisioner.chain.globs import globs
+from provisioner.chain.model import Chain, Repository
 from provisioner.changes import Source, wanting_sha
 from provisioner.errors import ConfigError, GitError
 from provisioner.git import history
@@ -27,8 +28,7 @@ from provisioner.git.process import Runner
 from provisioner.git.recent import Recent
 from provisioner.git.refs import branch_ref, remote_ref
 from provisioner.git.space import make_room
-from provisioner.globs import globs
-from provisioner.lane import Member
+from provisioner.lane.model import Member
 
 log = structlog.get_logger()
 

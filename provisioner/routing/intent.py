@@ -21,8 +21,8 @@ from enum import StrEnum
 from typing import Any
 
 from provisioner import labels
-from provisioner.chain import Carriers, Chain
-from provisioner.lane import Mode, Phase
+from provisioner.chain.model import Carriers, Chain
+from provisioner.lane.model import Mode, Phase
 from provisioner.routing.slices import Slice, read_slice
 
 Json = dict[str, Any]

@@ -7,10 +7,10 @@ from copy import deepcopy
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from provisioner import plan
-from provisioner.chain import Chain, Entry, Service, WorkloadRef
+from provisioner.chain.model import Chain, Entry, Service, WorkloadRef
 from provisioner.changes import Cause, Verdict
-from provisioner.lane import Lane, Member, Mode
+from provisioner.copies import plan
+from provisioner.lane.model import Lane, Member, Mode
 
 Json = dict[str, Any]
 

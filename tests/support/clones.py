@@ -7,9 +7,9 @@ from typing import Any
 
 import yaml
 
-from provisioner import plan
-from provisioner.chain import Service, WorkloadRef
-from provisioner.lane import Lane
+from provisioner.chain.model import Service, WorkloadRef
+from provisioner.copies import plan
+from provisioner.lane.model import Lane
 from tests.support import baseline as b
 
 Json = dict[str, Any]

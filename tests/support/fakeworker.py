@@ -13,11 +13,11 @@ import time
 import redis
 
 from provisioner import logs, settings
-from provisioner.chain import Chain, Repository
+from provisioner.chain.model import Chain, Repository
 from provisioner.errors import ClusterError, PermanentError
 from provisioner.events import ForgeEvent
+from provisioner.lane.record import Recorded
 from provisioner.reconcile import Outcome
-from provisioner.record import Recorded
 from workers import celery, queue, tasks, worker
 from workers.execution import Runner
 from workers.exposition import Pulse
@@ -76,7 +76,7 @@ def main() -> None:
         queue=jobs,
         locks=Locks(client, found.lock_seconds),
         world=lambda fence: None,  # type: ignore[arg-type,return-value]
-        record=provisioner.record,
+        record=provisioner.lane.record,
         converge=provisioner.converge,
         seconds=found.job_seconds,
     )

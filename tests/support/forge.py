@@ -12,11 +12,11 @@ from datetime import datetime
 from itertools import count
 
 from provisioner import names
-from provisioner.chain import Chain, Repository, Trigger
+from provisioner.chain.model import Chain, Repository, Trigger
 from provisioner.changes import Source
 from provisioner.events import ForgeEvent, Kind
 from provisioner.git import BranchGone, Repositories
-from provisioner.lane import Member
+from provisioner.lane.model import Member
 from tests.support.law import Truth
 from tests.support.shop import Clock
 

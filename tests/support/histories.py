@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
-from provisioner import decision
-from provisioner.chain import Chain, Lifecycle, Repository, Trigger
+from provisioner.chain.model import Chain, Lifecycle, Repository, Trigger
 from provisioner.events import ForgeEvent, Kind
-from provisioner.lane import Lane
+from provisioner.lane import decision
+from provisioner.lane.model import Lane
 
 START = datetime(2026, 1, 1, 12, tzinfo=UTC)
 SHOP = "acme/shop"

@@ -10,12 +10,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from provisioner import lanes, snapshot
-from provisioner.chain import Chain
+from provisioner import snapshot
+from provisioner.chain.model import Chain
 from provisioner.cluster import Cluster
 from provisioner.errors import LanewayError
 from provisioner.labels import CHAIN, LANE, SERVICE
-from provisioner.lane import Lane
+from provisioner.lane import store as lanes
+from provisioner.lane.model import Lane
 from provisioner.reconcile import converge
 from provisioner.world import World
 

@@ -19,9 +19,9 @@ from pathlib import Path
 from typing import Any
 
 from provisioner import labels
-from provisioner.chain import Chain, Entry, Lifecycle, Service, WorkloadRef
+from provisioner.chain.model import Chain, Entry, Lifecycle, Service, WorkloadRef
 from provisioner.errors import LanewayError
-from provisioner.lane import stamp
+from provisioner.lane.model import stamp
 from provisioner.routing.envoy import Node
 from provisioner.routing.envoy.node import FIRST_LISTENER, READY_PORT
 from provisioner.routing.router import launch

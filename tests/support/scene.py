@@ -12,10 +12,10 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from provisioner import reconcile
-from provisioner.chain import Chain
-from provisioner.chainfile import parse
+from provisioner.chain.grammar import parse
+from provisioner.chain.model import Chain
 from provisioner.cluster import Cluster
-from provisioner.record import record
+from provisioner.lane.record import record
 from provisioner.settings import Settings
 from provisioner.world import World
 from tests.support.forge import Forge, ModelGit

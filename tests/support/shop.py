@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from provisioner.chain import Chain
-from provisioner.chainfile import parse
+from provisioner.chain.grammar import parse
+from provisioner.chain.model import Chain
 from provisioner.cluster import Cluster
 from provisioner.events import ForgeEvent, Kind
 from provisioner.git import Repositories

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import redis
 
-from provisioner import chains
-from provisioner.chain import Chain
+from provisioner.chain import folder as chains
+from provisioner.chain.model import Chain
 from provisioner.cluster import connect
 from provisioner.events import Kind
 from provisioner.git import Repositories

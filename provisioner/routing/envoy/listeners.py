@@ -7,7 +7,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-from provisioner.chain import Carriers
+from provisioner.chain.model import Carriers
 from provisioner.routing.envoy import clusters, defaults
 from provisioner.routing.envoy.resources import LISTENER, Resource, extension, from_json
 from provisioner.routing.envoy.routes import TARGET, local_replies, route_table

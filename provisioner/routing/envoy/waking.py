@@ -13,7 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from provisioner.chain import Carriers
+from provisioner.chain.model import Carriers
 from provisioner.routing.envoy import clusters, defaults, listeners
 from provisioner.routing.envoy.node import DISCOVERY
 from provisioner.routing.envoy.resources import CLUSTER, LISTENER, Resource, extension, from_json, typed

@@ -14,9 +14,9 @@ from typing import Any, Protocol
 
 import structlog
 
-from provisioner import sleeping
 from provisioner.errors import LanewayError
-from provisioner.lane import moment
+from provisioner.lane import sleeping
+from provisioner.lane.model import moment
 from provisioner.routing.router import metrics
 from provisioner.routing.router.state import RoutingState
 
@@ -30,7 +30,7 @@ log = structlog.get_logger()
 
 
 class Notes(Protocol):
-    """`provisioner.usage`: how it is written. Both block, and raise LanewayError."""
+    """`provisioner.lane.usage`: how it is written. Both block, and raise LanewayError."""
 
     def active(self, lane: Json, at: datetime) -> None: ...
     def seen(self, chain: str, at: datetime) -> None: ...

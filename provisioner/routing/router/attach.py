@@ -15,7 +15,7 @@ from functools import partial
 from typing import Any
 
 from provisioner import labels
-from provisioner.chain import Chain
+from provisioner.chain.model import Chain
 from provisioner.cluster import Cluster
 from provisioner.errors import ConflictError, ForeignObjectError, TemporaryError
 from provisioner.routing.router import attachment, deployment

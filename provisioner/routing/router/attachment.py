@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from provisioner import labels
-from provisioner.chain import Chain
+from provisioner.chain.model import Chain
 from provisioner.errors import PermanentError
 from provisioner.routing.envoy.node import FIRST_LISTENER
 from provisioner.routing.intent import listeners

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from provisioner.chain import Chain
+    from provisioner.chain.model import Chain
     from provisioner.routing.router.attach import Step, Work
 
 ChainName = Annotated[str, typer.Argument(metavar="CHAIN", help="the chain's name, as its file says")]
@@ -28,8 +28,10 @@ def router() -> None:
     """Tells the Envoys of every chain where each lane's requests go, and wakes lanes that sleep."""
     import asyncio
 
-    from provisioner import chains, cluster, logs, settings, usage
-    from provisioner.chainbook import ChainBook
+    from provisioner import cluster, logs, settings
+    from provisioner.chain import folder as chains
+    from provisioner.chain.book import ChainBook
+    from provisioner.lane import usage
     from provisioner.routing.router.holds import Limits
     from provisioner.routing.router.server import Addresses, Waking, run
 
@@ -80,7 +82,8 @@ def detach(chain: ChainName, dry_run: DryRun = False, timeout: Seconds = 120.0) 
 
 
 def _prepare(name: str, dry: bool, timeout: float) -> tuple[Chain, Work]:
-    from provisioner import chains, cluster, settings
+    from provisioner import cluster, settings
+    from provisioner.chain import folder as chains
     from provisioner.errors import ConfigError
     from provisioner.routing.router.attach import Work
     from provisioner.routing.router.deployment import RouterSettings

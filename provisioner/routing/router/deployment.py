@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from provisioner import labels
-from provisioner.chain import Chain
+from provisioner.chain.model import Chain
 from provisioner.routing.envoy.node import READY_PORT
 from provisioner.routing.router.naming import fitted
 

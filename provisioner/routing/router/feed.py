@@ -14,7 +14,7 @@ from typing import Any, Protocol
 import structlog
 
 from provisioner import labels
-from provisioner.chain import Chain
+from provisioner.chain.model import Chain
 from provisioner.errors import ConflictError, LanewayError
 
 Json = dict[str, Any]

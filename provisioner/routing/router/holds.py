@@ -20,7 +20,7 @@ import random
 from dataclasses import dataclass
 from enum import StrEnum
 
-from provisioner.lane import Mode
+from provisioner.lane.model import Mode
 from provisioner.routing.envoy.endpoints import BASELINE
 from provisioner.routing.intent import Endpoint, Standing, State
 from provisioner.routing.router import metrics

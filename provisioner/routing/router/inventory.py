@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from provisioner.chain import Chain
-from provisioner.lane import object_name
+from provisioner.chain.model import Chain
+from provisioner.lane.model import object_name
 from provisioner.routing import intent
 from provisioner.routing.intent import ChainIntent, Copy, Routed, Service, Standing
 from provisioner.routing.slices import Slice, read_slice

@@ -13,7 +13,7 @@ from typing import Any
 
 import structlog
 
-from provisioner.chain import Chain
+from provisioner.chain.model import Chain
 from provisioner.routing.envoy import Compiler, Node, Resources
 from provisioner.routing.intent import Standing
 from provisioner.routing.router import metrics

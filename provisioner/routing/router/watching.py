@@ -15,7 +15,7 @@ from typing import Protocol
 
 import structlog
 
-from provisioner.chain import Chain
+from provisioner.chain.model import Chain
 from provisioner.errors import LanewayError
 from provisioner.routing.router import feed, metrics
 from provisioner.routing.router.state import RoutingState, View
@@ -26,7 +26,7 @@ LOOK_SECONDS = 2.0  # how often the files are looked at
 
 
 class Files(Protocol):
-    """The part of `provisioner.chainbook.ChainBook` that is needed here."""
+    """The part of `provisioner.chain.book.ChainBook` that is needed here."""
 
     problem: LanewayError | None
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from provisioner.cluster import Cluster
-from provisioner.lane import Lane
+from provisioner.lane.model import Lane
 from tests.support import baseline as b
 from tests.support import clones
 from tests.support.devcluster import devcluster

@@ -12,8 +12,8 @@ import httpx
 import pytest
 import redis
 
-from provisioner import lanes
 from provisioner.events import Kind
+from provisioner.lane import store as lanes
 from tests.support.commands import LANEWAY, process
 from tests.support.devcluster import devcluster
 from tests.support.shop import Shop, chain_file, open_shop

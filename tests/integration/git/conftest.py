@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from provisioner.chain import Chain, Repository, Service, WorkloadRef
+from provisioner.chain.model import Chain, Repository, Service, WorkloadRef
 from provisioner.changes import Source
 from provisioner.git import Repositories
-from provisioner.lane import Member
+from provisioner.lane.model import Member
 from tests.support.origin import Origin
 
 SERVICES = ("frontend", "orders", "payment", "logistics")

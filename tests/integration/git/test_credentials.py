@@ -12,7 +12,7 @@ from urllib.parse import quote
 import psutil
 import pytest
 
-from provisioner.chain import Repository
+from provisioner.chain.model import Repository
 from provisioner.errors import GitError
 from provisioner.git import Repositories
 from tests.support.origin import Origin

@@ -15,7 +15,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from provisioner.chain import Repository
+from provisioner.chain.model import Repository
 from provisioner.errors import GitError
 from provisioner.git import Repositories
 from tests.support.gitserver import Door, Silent, daemon
@@ -103,9 +103,9 @@ WORKER = """
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
-from provisioner.chain import Chain, Repository
+from provisioner.chain.model import Chain, Repository
 from provisioner.git import Repositories
-from provisioner.lane import Member
+from provisioner.lane.model import Member
 url, root = sys.argv[1:]
 repository = Repository(url, "acme/shop")
 member = Member("acme/shop", "fix", "", 7, datetime.now(UTC))

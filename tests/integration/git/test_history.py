@@ -10,10 +10,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from provisioner.chain.globs import Globs
 from provisioner.git import history
 from provisioner.git.home import Home
 from provisioner.git.process import Answer, Runner
-from provisioner.globs import Globs
 from tests.support.origin import Origin
 
 PATHS = ("a/1", "a/2", "a/docs/1", "b/1", "top.md")

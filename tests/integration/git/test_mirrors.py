@@ -128,9 +128,9 @@ import sys
 from datetime import UTC, datetime
 from dataclasses import replace
 from pathlib import Path
-from provisioner.chain import Chain, Repository
+from provisioner.chain.model import Chain, Repository
 from provisioner.git import Repositories
-from provisioner.lane import Member
+from provisioner.lane.model import Member
 url, root, *branches = sys.argv[1:]
 repository = Repository(url, "acme/shop")
 repositories = Repositories(Path(root), max_bytes=10**9, timeout=30)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from provisioner.chain import Repository
+from provisioner.chain.model import Repository
 from provisioner.errors import ConfigError
 from provisioner.git import BranchGone, EmptyRepository, Repositories
 from tests.support.origin import File, Origin

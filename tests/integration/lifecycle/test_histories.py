@@ -18,11 +18,11 @@ import pytest
 from hypothesis import HealthCheck, Phase, event, given, settings
 from hypothesis import strategies as st
 
-from provisioner import sweep
-from provisioner.chain import Lifecycle, Trigger
+from provisioner.chain.model import Lifecycle, Trigger
 from provisioner.cluster import Cluster
 from provisioner.errors import PermanentError, TemporaryError
 from provisioner.events import ForgeEvent
+from provisioner.sweep import sweep
 from tests.support import law
 from tests.support.crashes import Crash, Moment, Mortal, watched
 from tests.support.forge import Branch, received

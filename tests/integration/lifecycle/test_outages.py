@@ -14,13 +14,13 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from provisioner import lanes
-from provisioner.chainfile import parse
+from provisioner.chain.grammar import parse
 from provisioner.errors import GitError, TemporaryError
 from provisioner.events import Kind
 from provisioner.git import Repositories
+from provisioner.lane import store as lanes
+from provisioner.lane.record import record
 from provisioner.reconcile import Outcome, converge
-from provisioner.record import record
 from tests.support import law
 from tests.support.devcluster import Devcluster, devcluster
 from tests.support.gitserver import Door, daemon

@@ -10,10 +10,10 @@ from uuid import uuid4
 
 import pytest
 
-from provisioner import lanes
 from provisioner.cluster import Cluster, NotFoundError, connect
 from provisioner.errors import ClusterError, ConfigError, ConflictError, PermanentError
-from provisioner.lane import Lane, Member
+from provisioner.lane import store as lanes
+from provisioner.lane.model import Lane, Member
 
 MEMBER = Member("acme/shop", "feature", "0" * 40, 7, datetime(2026, 1, 2, tzinfo=UTC))
 

@@ -16,12 +16,14 @@ import pytest
 import structlog
 import yaml
 
-from provisioner import cli, decision, lanes
+from provisioner import cli
 from provisioner.cluster import Cluster
 from provisioner.events import ForgeEvent, Kind
-from provisioner.lane import Lane
+from provisioner.lane import decision
+from provisioner.lane import store as lanes
+from provisioner.lane.model import Lane
+from provisioner.lane.record import record
 from provisioner.reconcile import converge
-from provisioner.record import record
 from tests.support.commands import LANEWAY, environment
 from tests.support.devcluster import Devcluster
 from tests.support.shop import REPOSITORY, SERVICES, Shop, open_shop

@@ -10,12 +10,13 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from provisioner import announce, lanes
 from provisioner.cluster import Cluster
 from provisioner.events import Kind
-from provisioner.lane import Lane
+from provisioner.lane import store as lanes
+from provisioner.lane.model import Lane
+from provisioner.lane.record import record
 from provisioner.reconcile import converge
-from provisioner.record import record
+from provisioner.status import announce
 from tests.support.devcluster import Devcluster
 from tests.support.shop import Shop, open_shop
 

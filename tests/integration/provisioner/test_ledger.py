@@ -9,7 +9,7 @@ import pytest
 
 from provisioner.cluster import Cluster
 from provisioner.events import ForgeEvent, Kind
-from provisioner.ledger import Ledger
+from provisioner.lane.ledger import Ledger
 
 NOON = datetime(2026, 1, 2, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)

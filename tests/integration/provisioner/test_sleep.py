@@ -10,14 +10,14 @@ from uuid import uuid4
 
 import pytest
 
-from provisioner import lanes
 from provisioner.cluster import Cluster
 from provisioner.errors import LanewayError
 from provisioner.events import Kind
-from provisioner.lane import stamp
+from provisioner.lane import store as lanes
+from provisioner.lane.model import stamp
+from provisioner.lane.record import record
+from provisioner.lane.usage import ClusterNotes, seen_since
 from provisioner.reconcile import Outcome, converge
-from provisioner.record import record
-from provisioner.usage import ClusterNotes, seen_since
 from provisioner.world import World
 from tests.support.shop import Shop, open_shop
 

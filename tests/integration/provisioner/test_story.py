@@ -8,12 +8,12 @@ from uuid import uuid4
 
 import pytest
 
-from provisioner import lanes
 from provisioner.cluster import Cluster
 from provisioner.errors import GitError
 from provisioner.events import ForgeEvent, Kind
+from provisioner.lane import store as lanes
+from provisioner.lane.record import record
 from provisioner.reconcile import Outcome, converge
-from provisioner.record import record
 from tests.support.devcluster import Devcluster
 from tests.support.shop import Shop, open_shop
 

@@ -11,16 +11,17 @@ from uuid import uuid4
 
 import pytest
 
-from provisioner import lanes, lease
 from provisioner.cluster import Cluster
 from provisioner.errors import PermanentError
 from provisioner.events import Kind
-from provisioner.lane import Lane
-from provisioner.lease import HeldError, Place
+from provisioner.lane import store as lanes
+from provisioner.lane.model import Lane
+from provisioner.lane.record import record
 from provisioner.reconcile import converge
-from provisioner.record import record
-from provisioner.retention import Action, Why
-from provisioner.sweep import LEASE, Report, sweep
+from provisioner.sweep import lease
+from provisioner.sweep.lease import HeldError, Place
+from provisioner.sweep.retention import Action, Why
+from provisioner.sweep.sweep import LEASE, Report, sweep
 from tests.support.devcluster import Devcluster
 from tests.support.shop import REPOSITORY, Shop, open_shop
 

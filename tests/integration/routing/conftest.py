@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from provisioner.chain import Chain
+from provisioner.chain.model import Chain
 from provisioner.routing.envoy.node import FIRST_LISTENER
 from tests.support.routing import (
     Envoy,

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
-from provisioner.chain import Carriers, Chain
+from provisioner.chain.model import Carriers, Chain
 from provisioner.errors import ConfigError
 from provisioner.routing.envoy.node import FIRST_LISTENER
 from tests.support.routing import chain, endpoint_slice, get, lane, twin, wait_until

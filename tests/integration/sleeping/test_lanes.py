@@ -16,7 +16,7 @@ import pytest
 from devcluster.dev import control
 from devcluster.dev.state import State
 from devcluster.dev.system import Asked
-from provisioner.lane import stamp
+from provisioner.lane.model import stamp
 from tests.support.slumber import Village
 from tests.support.waiting import until
 

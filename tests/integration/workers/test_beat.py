@@ -19,7 +19,7 @@ import redis
 
 from provisioner import labels
 from provisioner.cluster import Cluster
-from provisioner.lane import Lane, Member, moment
+from provisioner.lane.model import Lane, Member, moment
 from tests.support.commands import LANEWAY, process
 from tests.support.devcluster import devcluster
 from tests.support.valkeys import valkey

@@ -12,7 +12,7 @@ import pytest
 import redis
 
 from provisioner.events import ForgeEvent, Kind
-from provisioner.lane import moment
+from provisioner.lane.model import moment
 from tests.integration.workers.conftest import StartWorker
 from tests.support.waiting import until
 from workers import message, queue

@@ -14,7 +14,7 @@ import pytest
 
 from provisioner.cluster import Cluster
 from provisioner.events import ForgeEvent, Kind
-from provisioner.lane import moment
+from provisioner.lane.model import moment
 from tests.support.commands import LANEWAY, environment, process
 from tests.support.devcluster import devcluster
 from tests.support.valkeys import valkey

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from devcluster.dev import manifests
-from provisioner.chain import Chain, Repository, Service, WorkloadRef
+from provisioner.chain.model import Chain, Repository, Service, WorkloadRef
 
 
 def a_service(name: str, container: str = "") -> Service:

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from provisioner.chain import Chain
-from provisioner.chainbook import LOOK_SECONDS, ChainBook
+from provisioner.chain.book import LOOK_SECONDS, ChainBook
+from provisioner.chain.model import Chain
 from provisioner.errors import ConfigError, PermanentError
 
 

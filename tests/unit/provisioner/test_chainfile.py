@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from provisioner import chainfile, document, syntax
-from provisioner.chain import (
+from provisioner.chain import document, syntax
+from provisioner.chain import grammar as chainfile
+from provisioner.chain.model import (
     Carriers,
     Chain,
     Driver,
@@ -24,7 +25,7 @@ from provisioner.chain import (
     WorkloadRef,
 )
 from provisioner.errors import ConfigError
-from provisioner.lane import Mode
+from provisioner.lane.model import Mode
 
 ROOT = Path(__file__).parents[3]
 SHORTEST = """\

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from provisioner import chainfile
+from provisioner.chain import grammar as chainfile
 from provisioner.errors import ConfigError
 
 BAD = Path(__file__).parents[2] / "data" / "chains" / "bad"

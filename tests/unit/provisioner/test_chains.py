@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from provisioner import chains
+from provisioner.chain import folder as chains
 from provisioner.errors import ConfigError
 
 CHAIN = """\

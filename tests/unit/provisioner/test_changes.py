@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from provisioner.chain import Chain, Repository, Service, WorkloadRef
+from provisioner.chain.model import Chain, Repository, Service, WorkloadRef
 from provisioner.changes import PLACEHOLDERS, Cause, Source, Verdict, image, select, tag, wanting_sha
 from provisioner.errors import ConfigError, InputError
-from provisioner.lane import Member
+from provisioner.lane.model import Member
 
 SHOP = Repository("https://github.com/acme/shop.git", "acme/shop")
 MONEY = Repository("https://github.com/acme/money.git", "acme/money", base="trunk")

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from provisioner import clone, labels, selection
+from provisioner import labels
+from provisioner.copies import clone, selection
 from provisioner.errors import RefusedError
 from tests.support import baseline as b
 

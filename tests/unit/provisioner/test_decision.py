@@ -6,12 +6,12 @@ from dataclasses import replace
 
 import pytest
 
-from provisioner import decision
-from provisioner.chain import ForkPolicy
-from provisioner.decision import Reason
+from provisioner.chain.model import ForkPolicy
 from provisioner.errors import InputError
 from provisioner.events import Kind
-from provisioner.lane import Mode
+from provisioner.lane import decision
+from provisioner.lane.decision import Reason
+from provisioner.lane.model import Mode
 from tests.support.histories import (
     BILLING,
     BRANCH,

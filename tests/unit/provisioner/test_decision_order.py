@@ -10,10 +10,10 @@ from datetime import datetime
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from provisioner import decision
-from provisioner.chain import Chain
+from provisioner.chain.model import Chain
 from provisioner.events import ForgeEvent, Kind
-from provisioner.lane import Lane
+from provisioner.lane import decision
+from provisioner.lane.model import Lane
 from tests.support.histories import (
     BILLING,
     CHAIN,

@@ -8,10 +8,12 @@ from typing import Any
 
 import pytest
 
-from provisioner import drift, plan, status
-from provisioner.drift import Account, Derived
-from provisioner.lane import Lane
-from provisioner.retention import Facts, Why
+from provisioner.copies import plan
+from provisioner.lane.model import Lane
+from provisioner.status import compute as status
+from provisioner.sweep import drift
+from provisioner.sweep.drift import Account, Derived
+from provisioner.sweep.retention import Facts, Why
 from tests.support import baseline as b
 
 Json = dict[str, Any]

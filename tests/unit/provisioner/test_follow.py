@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from provisioner import labels, plan
-from provisioner.chain import Chain, Lifecycle
+from provisioner import labels
+from provisioner.chain.model import Chain, Lifecycle
+from provisioner.copies import plan
 from provisioner.errors import RefusedError
 from tests.support import baseline as b
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pathspec import PathSpec
 
-from provisioner.globs import Globs, Match, check, globs
+from provisioner.chain.globs import Globs, Match, check, globs
 
 NAMES = st.sampled_from(["a", "b", "docs", "x.md", "a b", "ä", "new\nline", "[z]", ".git"])
 PATHS = st.lists(NAMES, min_size=1, max_size=4).map("/".join)

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from provisioner import durations
 from provisioner.errors import InputError
-from provisioner.lane import Lane, Member, Mode, moment, object_name, stamp
+from provisioner.lane.model import Lane, Member, Mode, moment, object_name, stamp
 
 CRD = Path(__file__).parents[3] / "charts" / "laneway" / "crds" / "lanes.yaml"
 MOMENTS = st.datetimes(min_value=datetime(2000, 1, 1), timezones=st.just(UTC))

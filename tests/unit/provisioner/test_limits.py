@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from provisioner.admission import Holding, Limit, Rules, Wait, holding, waiting
-from provisioner.lane import Lane
+from provisioner.lane.admission import Holding, Limit, Rules, Wait, holding, waiting
+from provisioner.lane.model import Lane
 from tests.support import baseline as b
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from provisioner import live
+from provisioner.copies import live
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from provisioner import labels, plan
+from provisioner import labels
+from provisioner.copies import plan
 from provisioner.errors import ForeignObjectError, RefusedError
 from tests.support import baseline as b
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from provisioner import readiness
-from provisioner.readiness import Clock, Reading, State
+from provisioner.status import readiness
+from provisioner.status.readiness import Clock, Reading, State
 from tests.support import baseline as b
 
 Json = dict[str, Any]

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from provisioner.chain import Chain, Repository
+from provisioner.chain.model import Chain, Repository
 from provisioner.changes import Source
 from provisioner.git.mirror import Tips
 from provisioner.git.recent import Recent
-from provisioner.lane import Member
+from provisioner.lane.model import Member
 
 SHOP = Repository("https://github.com/acme/shop.git", "acme/shop")
 CHAIN = Chain("shop", (SHOP,), ())

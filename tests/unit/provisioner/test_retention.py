@@ -11,11 +11,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from provisioner import decision, retention
-from provisioner.chain import Chain, ForkPolicy, Lifecycle, Repository
+from provisioner.chain.model import Chain, ForkPolicy, Lifecycle, Repository
 from provisioner.errors import GitError, LanewayError
-from provisioner.lane import Lane, Member, Phase, stamp
-from provisioner.retention import Action, Facts, Finding, Limits, Why
+from provisioner.lane import decision
+from provisioner.lane.model import Lane, Member, Phase, stamp
+from provisioner.sweep import retention
+from provisioner.sweep.retention import Action, Facts, Finding, Limits, Why
 from tests.support.histories import BILLING, CHAIN, SHOP, at
 
 HOUR = timedelta(hours=1)

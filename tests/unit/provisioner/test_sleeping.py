@@ -8,12 +8,15 @@ from typing import Any
 
 import pytest
 
-from provisioner import drift, plan, sleeping, status
-from provisioner.chain import Chain, Lifecycle
+from provisioner.chain.model import Chain, Lifecycle
+from provisioner.copies import plan
 from provisioner.errors import GitError, PermanentError
-from provisioner.lane import Lane, stamp
-from provisioner.retention import Facts, Why
-from provisioner.sleeping import AWAKE, Rest, Sleep
+from provisioner.lane import sleeping
+from provisioner.lane.model import Lane, stamp
+from provisioner.lane.sleeping import AWAKE, Rest, Sleep
+from provisioner.status import compute as status
+from provisioner.sweep import drift
+from provisioner.sweep.retention import Facts, Why
 from tests.support import baseline as b
 
 Json = dict[str, Any]

@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 
-from provisioner import plan, status
-from provisioner.chain import Chain
+from provisioner.chain.model import Chain
+from provisioner.copies import plan
 from provisioner.errors import ForeignObjectError, GitError, InputError
-from provisioner.lane import Lane, Mode, stamp
+from provisioner.lane.model import Lane, Mode, stamp
+from provisioner.status import compute as status
 from tests.support import baseline as b
 
 Json = dict[str, Any]

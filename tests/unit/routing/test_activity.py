@@ -11,7 +11,7 @@ from envoy.service.load_stats.v3 import lrs_pb2
 from google.protobuf import json_format
 
 from provisioner.errors import ClusterError
-from provisioner.lane import stamp
+from provisioner.lane.model import stamp
 from provisioner.routing.router.activity import SEEN, Activity
 from provisioner.routing.router.feed import Changed, Listed, queries
 from provisioner.routing.router.reports import used

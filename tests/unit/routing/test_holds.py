@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from provisioner.lane import Mode
+from provisioner.lane.model import Mode
 from provisioner.routing.intent import Copy, Endpoint, Standing, State
 from provisioner.routing.router.holds import Ending, Result, ending
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from provisioner.chain import Repository
+from provisioner.chain.model import Repository
 from provisioner.errors import ConfigError
 from workers.credentials import from_secrets
 

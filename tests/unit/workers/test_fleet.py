@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from provisioner import labels
-from provisioner.admission import Rules
+from provisioner.lane.admission import Rules
 from workers.fleet import TOLD_PLACES, Fleet
 from workers.relevance import OneLane
 

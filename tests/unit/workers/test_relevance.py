@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from provisioner import labels
-from provisioner.chain import Chain, Service, WorkloadRef
+from provisioner.chain.model import Chain, Service, WorkloadRef
 from tests.support.deliveries import changed
 from workers.relevance import AllLanes, Holders, OneLane, concerned, is_news, settled, view
 

@@ -6,8 +6,8 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from provisioner.chain import Lifecycle
-from provisioner.lane import stamp
+from provisioner.chain.model import Lifecycle
+from provisioner.lane.model import stamp
 from tests.unit.workers.test_fleet import fleet, names, running
 from tests.unit.workers.test_relevance import SHOP
 from workers.relevance import is_news, view

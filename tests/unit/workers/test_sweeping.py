@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from prometheus_client import REGISTRY
 
-from provisioner.retention import Action, Finding, Why
-from provisioner.sweep import Report
+from provisioner.sweep.retention import Action, Finding, Why
+from provisioner.sweep.sweep import Report
 from workers import sweeping
 
 

@@ -1,0 +1,144 @@
+"""A chain as its file describes it: frozen data, no IO. `grammar` reads and checks the file."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from enum import StrEnum
+
+from provisioner.lane.model import Mode
+
+
+class Driver(StrEnum):
+    ENVOY = "envoy"
+    GATEWAY_API = "gateway-api"
+    ISTIO = "istio"
+
+
+class ForkPolicy(StrEnum):
+    NEVER = "never"
+    APPROVE = "approve"
+    ALWAYS = "always"
+
+
+class Trigger(StrEnum):
+    """When a pull request opens a lane."""
+
+    OPENED = "opened"
+    LABELLED = "labelled"
+
+
+@dataclass(frozen=True)
+class WorkloadRef:
+    kind: str  # Deployment or StatefulSet; anything else is refused when the lane is planned, with the reason
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.kind}/{self.name}"
+
+
+@dataclass(frozen=True)
+class Repository:
+    """`url` is what git clones (never taken from a payload); `name` is what deliveries call it, such as
+    `acme/shop` (derived from the url unless given)."""
+
+    url: str
+    name: str
+    base: str = "main"
+    credentials: str = ""  # name of the Secret with the token, empty for none
+
+
+@dataclass(frozen=True)
+class Service:
+    """One service of a chain. `paths` are globs in gitignore's terms, relative to the repository."""
+
+    name: str
+    workload: WorkloadRef
+    image: str  # pattern with the placeholders of `changes`: {sha}, {service_sha}, {branch}, {pull} ...
+    namespace: str
+    paths: tuple[str, ...]
+    repository: str = ""  # name of the repository its code lies in; empty: any of the chain's
+    depends_on: tuple[str, ...] = ()  # services whose change also puts this one into the lane
+    container: str = ""  # empty: the first
+    clone: bool = (
+        False  # clone it although something would refuse it (no Service selects it, ReadWriteOnce claim)
+    )
+
+
+@dataclass(frozen=True)
+class Entry:
+    service: str = ""
+    host: str = ""  # "{lane}.preview.example.com"; empty: no preview hosts
+    url: str = ""  # "https://{lane}.preview.example.com:8443"; empty: http:// and the host
+
+    def url_of(self, lane: str) -> str:
+        """Where a browser finds the lane; empty for a chain without preview hosts."""
+        pattern = self.url or (f"http://{self.host}" if self.host else "")
+        return pattern.replace("{lane}", lane)
+
+    @property
+    def domain(self) -> str:
+        """What follows the lane's name in a preview host, without the dot: `preview.example.com`."""
+        return self.host.removeprefix("{lane}.") if self.host else ""
+
+
+@dataclass(frozen=True)
+class Carriers:
+    header: str = "x-preview-lane"
+    baggage: str = "preview-lane"
+
+
+@dataclass(frozen=True)
+class Lifecycle:
+    ttl: timedelta | None = timedelta(hours=72)
+    idle: timedelta | None = timedelta(hours=8)
+    max_lanes: int = 50
+    when: Trigger = Trigger.OPENED
+    label: str = "preview"  # for when: labelled
+    follow: bool = True
+    max_per_author: int | None = None
+    max_pods: int | None = None  # copies of all the chain's lanes together
+
+
+@dataclass(frozen=True)
+class Chain:
+    name: str
+    repositories: tuple[Repository, ...]
+    services: tuple[Service, ...]
+    shared_paths: tuple[
+        tuple[str, tuple[str, ...]], ...
+    ] = ()  # (glob, services); all services are spelled out
+    entry: Entry = field(default_factory=Entry)
+    carriers: Carriers = field(default_factory=Carriers)
+    driver: Driver = Driver.ENVOY
+    mode: Mode = Mode.LOOSE  # of new lanes
+    lifecycle: Lifecycle = field(default_factory=Lifecycle)
+    forks: ForkPolicy = ForkPolicy.APPROVE
+    source: str = ""  # the file it was read from
+
+    @property
+    def namespaces(self) -> tuple[str, ...]:
+        """Every namespace that a service lies in, sorted."""
+        return tuple(sorted({service.namespace for service in self.services}))
+
+    @property
+    def revision(self) -> str:
+        """Changes with everything that the file says; where the file lies does not count."""
+        return hashlib.sha256(repr(replace(self, source="")).encode()).hexdigest()[:12]
+
+    def service(self, name: str) -> Service:
+        """The service of that name; KeyError when the chain has none."""
+        return {service.name: service for service in self.services}[name]
+
+    def repository(self, name: str) -> Repository | None:
+        """The repository that deliveries call `name` (case-insensitive, as forges do), or None."""
+        wanted = name.lower()
+        return next((one for one in self.repositories if one.name.lower() == wanted), None)
+
+    @property
+    def shards(self) -> int:
+        """How many clusters a port's lanes are spread over: the power of two that keeps each below about
+        100 lanes, where rebuilding one's subsets goes unnoticed."""
+        wanted = -(-self.lifecycle.max_lanes // 100)
+        return 1 << max(0, wanted - 1).bit_length()

@@ -1,0 +1,228 @@
+"""What has to be written and removed so that a lane owns what it should. Pure.
+
+`make` holds the copies that are wanted against what the lane owns now. It promises:
+
+- An object is written only when its wanted form changed (the hash noted on it tells, also of what went) or
+  somebody changed what Laneway wrote; a second run over the outcome of the first writes nothing.
+- A service that cannot be cloned is a problem of its own: the others go on, and a copy of it that runs
+  already stays as it is.
+- What is owned and no longer wanted is removed. An object that cannot be changed into the wanted one, or that
+  an earlier lane of the same name left behind, is removed first, and written by the run after that.
+- Nothing that belongs to somebody else is written: such a name is a ForeignObjectError that says whose it is.
+- Services are written before workloads, and removed after them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from provisioner import labels
+from provisioner.chain.model import Chain, Service
+from provisioner.changes import Verdict
+from provisioner.copies import clone, live, refusals, selection
+from provisioner.errors import ForeignObjectError, LanewayError
+from provisioner.lane.model import Lane
+
+Json = dict[str, Any]
+Identity = tuple[str, str, str]
+
+APPLY_ORDER = ("Service", "StatefulSet", "Deployment")
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """What the cluster holds now, raw JSON with kind and apiVersion. What bears a lane's label is in `owned`
+    and `pods` only. `pods` may be empty when nobody needs to know why something is not ready."""
+
+    lane: Lane | None
+    workloads: tuple[Json, ...] = ()  # the baseline's, in the chain's namespaces
+    services: tuple[Json, ...] = ()  # the baseline's, attached ones and their twins among them
+    budgets: tuple[Json, ...] = ()  # PodDisruptionBudgets
+    owned: tuple[Json, ...] = ()  # this lane's Services and workloads
+    pods: tuple[Json, ...] = ()  # this lane's
+    claims: tuple[Json, ...] = ()  # PersistentVolumeClaims of the baseline
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """One service that belongs into the lane."""
+
+    service: Service
+    image: str
+    cause: Verdict
+
+
+@dataclass(frozen=True)
+class Write:
+    """An object to apply. `live` None: it must not exist yet."""
+
+    kind: str
+    namespace: str
+    name: str
+    body: Json
+    live: Json | None
+
+
+@dataclass(frozen=True)
+class Removal:
+    """An object to delete, only as long as it is the very one that was seen."""
+
+    kind: str
+    namespace: str
+    name: str
+    uid: str
+    resource_version: str
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What to do. `problems` are by service; `desired` is everything that the lane is to own, with the copies
+    that stay although they could not be derived again."""
+
+    writes: tuple[Write, ...] = ()
+    removals: tuple[Removal, ...] = ()
+    problems: Mapping[str, LanewayError] = field(default_factory=dict)
+    desired: tuple[Json, ...] = ()
+
+
+def make(chain: Chain, lane: Lane, wanted: Sequence[Wanted], snapshot: Snapshot, replicas: int = 1) -> Plan:
+    """The plan for one lane; `lane` has its uid, and each of its workloads so many replicas. Raises nothing
+    for a service that cannot be cloned: see `Plan.problems`."""
+    follow = chain.lifecycle.follow
+    orders = [clone.Order(lane, one.service, one.image, follow, replicas) for one in wanted]
+    copies, problems = _copies(orders, snapshot)
+    kept = [one for one in snapshot.owned if live.service_of(one) in problems]
+    owned = {identity(one): one for one in snapshot.owned}
+    wanted_ids = {identity(one) for one in (*copies, *kept)}
+    stale = [one for one in snapshot.owned if identity(one) not in wanted_ids]
+    replaced = [owned[identity(one)] for one in copies if _must_go(one, owned.get(identity(one)), lane)]
+    return Plan(
+        writes=tuple(_write(one, owned.get(identity(one))) for one in copies if _is_due(one, owned, lane)),
+        removals=_removals((*stale, *replaced)),
+        problems=problems,
+        desired=tuple(_ordered((*copies, *kept))),
+    )
+
+
+def identity(thing: Json) -> Identity:
+    """Kind, namespace and name of an object."""
+    return thing["kind"], thing["metadata"].get("namespace", ""), thing["metadata"]["name"]
+
+
+def _copies(orders: Iterable[clone.Order], snapshot: Snapshot) -> tuple[list[Json], dict[str, LanewayError]]:
+    """The objects of every copy, in the order of application, and why some services have none."""
+    found: list[Json] = []
+    problems: dict[str, LanewayError] = {}
+    claimed: dict[Identity, str] = {}
+    for order in orders:
+        try:
+            _claim(order.service, claimed)
+            found += _copy(order, snapshot)
+        except LanewayError as problem:
+            problems[order.service.name] = problem
+    return _ordered(found), problems
+
+
+def _claim(service: Service, claimed: dict[Identity, str]) -> None:
+    """Refuses a workload that another service of the lane has been copied from."""
+    key = (service.workload.kind, service.namespace, service.workload.name)
+    other = claimed.setdefault(key, service.name)
+    if other != service.name:
+        refusals.refuse(
+            service, f"service {other} is copied from it already; keep one of the two in the chain"
+        )
+
+
+def _copy(order: clone.Order, snapshot: Snapshot) -> tuple[Json, ...]:
+    """The objects of one copy. Raises RefusedError or ForeignObjectError."""
+    service = order.service
+    refusals.image(service, order.image)
+    workload = _noted(order, snapshot) or refusals.workload(service, snapshot.workloads)
+    pod = workload["spec"]["template"]["spec"]
+    refusals.host_network(service, pod)
+    refusals.claims(service, pod, snapshot.claims)
+    near = _within(service.namespace, snapshot)
+    pod_labels = workload["spec"]["template"]["metadata"].get("labels") or {}
+    baseline = clone.Baseline(
+        workload,
+        refusals.kube_service(service, pod_labels, near.services),
+        tuple(selection.gather(near.services, near.workloads, near.budgets)),
+    )
+    made = clone.make(order, baseline)
+    _refuse_foreign(made, order.lane, snapshot)
+    return made
+
+
+def _noted(order: clone.Order, snapshot: Snapshot) -> Json | None:
+    """The baseline that a copy which does not follow was derived from."""
+    for one in () if order.follows else snapshot.owned:
+        if live.service_of(one) != order.service.name or live.is_left_over(one, order.lane.uid):
+            continue
+        try:
+            if (found := clone.derived_from(one)) is not None:
+                return found
+        except ValueError:
+            refusals.refuse(
+                order.service,
+                f"the annotation {labels.DERIVED_FROM} of its copy is not as Laneway wrote it; "
+                "remove the copy, and it is derived from the baseline of now",
+            )
+    return None
+
+
+def _within(namespace: str, snapshot: Snapshot) -> Snapshot:
+    """What of the baseline lies in one namespace, where its selectors act."""
+
+    def here(things: Iterable[Json]) -> tuple[Json, ...]:
+        return tuple(one for one in things if one["metadata"]["namespace"] == namespace)
+
+    return Snapshot(snapshot.lane, here(snapshot.workloads), here(snapshot.services), here(snapshot.budgets))
+
+
+def _refuse_foreign(copy: Iterable[Json], lane: Lane, snapshot: Snapshot) -> None:
+    """Refuses a copy of which an object would take the name of somebody else's."""
+    there = {identity(one): one for one in (*snapshot.workloads, *snapshot.services)}
+    there |= {identity(one): one for one in snapshot.owned if live.is_foreign(one)}
+    for one in copy:
+        other = there.get(identity(one))
+        if other is not None:
+            kind, namespace, name = identity(one)
+            raise ForeignObjectError(
+                f"it exists and belongs to {live.belongs_to(other)}; remove or rename it, "
+                f"since lane {lane.name} needs the name",
+                where=f"{kind} {namespace}/{name}",
+            )
+
+
+def _is_due(one: Json, owned: Mapping[Identity, Json], lane: Lane) -> bool:
+    """Whether an object has to be written now."""
+    there = owned.get(identity(one))
+    if there is None:
+        return True
+    if live.is_going(there) or _must_go(one, there, lane):
+        return False
+    return not live.covers(there, one)
+
+
+def _must_go(one: Json, there: Json | None, lane: Lane) -> bool:
+    """Whether what is there cannot become what is wanted."""
+    return there is not None and (live.is_left_over(there, lane.uid) or live.is_fixed_otherwise(there, one))
+
+
+def _write(one: Json, there: Json | None) -> Write:
+    return Write(*identity(one), body=one, live=there)
+
+
+def _removals(things: Iterable[Json]) -> tuple[Removal, ...]:
+    going = _ordered(one for one in things if not live.is_going(one) and not live.is_foreign(one))
+    return tuple(
+        Removal(*identity(one), one["metadata"]["uid"], one["metadata"]["resourceVersion"])
+        for one in reversed(going)
+    )
+
+
+def _ordered(things: Iterable[Json]) -> list[Json]:
+    """In the order of application; within a kind by namespace and name."""
+    return sorted(things, key=lambda one: (APPLY_ORDER.index(one["kind"]), identity(one)))

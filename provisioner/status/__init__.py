@@ -1,0 +1,1 @@
+"""What is said of a lane: its status, its timeline and the cluster's Events. Reading, not deciding."""

@@ -1,0 +1,280 @@
+"""Looks at all lanes, and at all that they own, once; says what the sweep has to do. Writes nothing.
+
+In this order, whatever happens meanwhile being safe:
+
+1. the tombstones, and every repository's branches
+2. the lanes, page by page; each is judged alone
+3. the branches of the repositories that miss one, again: a lane that was opened between 1 and 2 has its
+   branch by now, and an answer that was wrong once is asked for twice
+4. the objects with a lane's label, page by page, each held against its lane and the baseline; one whose lane
+   was not among those of 2 counts as lost only when the cluster still has no such Lane
+
+Kept in memory are a page of each kind, the baselines, what was found, and a short account of each lane.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from itertools import zip_longest
+from typing import Any
+
+from provisioner import labels, snapshot
+from provisioner.chain.model import Chain
+from provisioner.copies import live
+from provisioner.copies.plan import APPLY_ORDER, Removal, identity
+from provisioner.errors import LanewayError
+from provisioner.lane.model import Lane, object_name
+from provisioner.sweep import drift, retention
+from provisioner.sweep.drift import Account, Derived
+from provisioner.sweep.inquiry import Inquiry
+from provisioner.sweep.retention import Action, Ended, Finding, Limits, Why
+from provisioner.world import World
+
+Json = dict[str, Any]
+
+# what Laneway writes, and what stays of it when somebody deletes a workload without its dependents
+KINDS = (*APPLY_ORDER, "ReplicaSet", "Pod")
+
+
+@dataclass(frozen=True)
+class Stale:
+    """A lane of which members ended, or that has none."""
+
+    lane: Lane
+    endings: tuple[Ended, ...]
+
+
+@dataclass(frozen=True)
+class Survey:
+    """What has to be done. `findings` has a line for everything else here, and for what is kept; `old` are
+    the facts in each chain's ledger that are too old to matter."""
+
+    lanes: int
+    brake: str
+    findings: tuple[Finding, ...]
+    stale: tuple[Stale, ...] = ()
+    lost: tuple[Removal, ...] = ()
+    unlabelled: tuple[Lane, ...] = ()
+    converge: tuple[tuple[str, str], ...] = ()  # chain, lane
+    old: Mapping[str, int] = field(default_factory=dict)
+
+
+def take(
+    chains: Iterable[Chain], world: World, *, confirm: bool = False, alive: Callable[[], None] | None = None
+) -> Survey:
+    """The survey of all lanes. `confirm` releases the brake; `alive` is called along the way.
+
+    Raises ClusterError; a repository that does not answer ends nobody's lane and is a finding.
+    """
+    return _Surveyor(chains, world, alive or (lambda: None)).take(confirm)
+
+
+class _Surveyor:
+    def __init__(self, chains: Iterable[Chain], world: World, alive: Callable[[], None]) -> None:
+        self._chains = {chain.name: chain for chain in chains}
+        self._world, self._alive = world, alive
+        self._now = world.now()
+        self._known: dict[str, Account | None] = {}  # None: its objects are of no interest
+        self._suspects: list[Lane] = []
+        self._unlabelled: list[Lane] = []
+        self._needs: dict[tuple[str, str], Finding] = {}
+        self._kept: list[Finding] = []
+        self._inquiry = Inquiry(self._chains, world, self._alive)
+
+    def take(self, confirm: bool) -> Survey:
+        for found in self._world.cluster.pages("Lane"):
+            self._alive()
+            self._look(found)
+        stale = self._judge()
+        brake = "" if confirm else self._brake(stale)
+        lost = self._objects()
+        rows = [*_lines(stale, closing=False), *(_lost(*one) for one in lost)]
+        if brake:
+            rows = [retention.held(one) for one in rows]
+            stale, lost = [one for one in stale if retention.is_closing(one.lane)], []
+        rows += _lines(stale, closing=True)
+        repairs = [_unlabelled(lane) for lane in self._unlabelled]
+        return Survey(
+            lanes=len(self._known),
+            brake=brake,
+            findings=(*rows, *repairs, *self._needs.values(), *self._kept, *self._inquiry.unreachable),
+            stale=tuple(stale),
+            lost=tuple(removal for removal, _, _ in lost),
+            unlabelled=tuple(self._unlabelled),
+            converge=tuple(self._needs),
+            old={} if brake else self._inquiry.old,
+        )
+
+    # --- lanes --------------------------------------------------------------------------------------------
+
+    def _look(self, found: Json) -> None:
+        name = found["metadata"]["name"]
+        self._known[name] = None
+        try:
+            lane = Lane.from_object(found)
+        except (LanewayError, KeyError, TypeError, ValueError) as error:
+            self._keep(Why.UNREADABLE, "", name, f"{type(error).__name__}: {error}; mend or delete it")
+            return
+        chain = self._chains.get(lane.chain)
+        if lane.object_name != name:
+            self._keep(Why.UNREADABLE, "", name, f"its spec is that of {lane.object_name}; delete it")
+        elif live.is_going(found):
+            self._keep(Why.BEING_DELETED, lane.chain, lane.name, _finalizers(found))
+        elif chain is None:
+            message = f"no chain file describes chain {lane.chain}; bring the file back, or delete the Lane"
+            self._keep(Why.UNKNOWN_CHAIN, lane.chain, lane.name, message)
+        else:
+            self._note_labels(lane, found)
+            self._look_closer(lane, chain)
+
+    def _look_closer(self, lane: Lane, chain: Chain) -> None:
+        facts = self._inquiry.facts[chain.name]
+        if not lane.members or retention.ended(lane, chain, facts, self._now):
+            self._suspects.append(replace(lane, status=_essence(lane.status)))
+        elif need := drift.unsettled(lane, chain, facts, self._now):
+            self._need(lane, *need)
+        else:
+            self._known[lane.object_name] = drift.account(lane)
+
+    def _note_labels(self, lane: Lane, found: Json) -> None:
+        marks = found["metadata"].get("labels") or {}
+        if any(marks.get(key) != value for key, value in labels.of_lane(lane.chain, lane.name).items()):
+            self._unlabelled.append(replace(lane, status={}))
+
+    def _judge(self) -> list[Stale]:
+        """The suspects once more, by what their repositories say now."""
+        self._inquiry.again(self._suspects)
+        stale = []
+        for lane in self._suspects:
+            facts = self._inquiry.facts[lane.chain]
+            endings = retention.ended(lane, self._chains[lane.chain], facts, self._now)
+            if endings or not lane.members:
+                stale.append(Stale(lane, endings))
+            else:
+                self._need(lane, Why.HEAD_MOVED, "its branch was missing a moment ago")
+        return stale
+
+    def _brake(self, stale: Iterable[Stale]) -> str:
+        settings = self._world.settings
+        limits = Limits(settings.sweep_brake_percent, settings.sweep_brake_least)
+        return retention.brake(_lines(stale, closing=False), len(self._known), limits)
+
+    # --- objects ------------------------------------------------------------------------------------------
+
+    def _objects(self) -> list[tuple[Removal, str, str]]:
+        """What lost its lane; lanes whose objects are not as they should be are noted on the way."""
+        derived = {name: self._derived(chain) for name, chain in self._chains.items()}
+        self._expect(derived)
+        lost = [one for thing in self._things() if (one := self._hold(thing, derived))]
+        for found in self._accounts():
+            if found.missing > 0:
+                self._need(found.lane, Why.DRIFTED, f"{found.missing} of its objects are missing")
+        return lost
+
+    def _derived(self, chain: Chain) -> Derived:
+        self._alive()
+        baseline = snapshot.read(chain, Lane(chain.name, ""), self._world.cluster, owns_nothing=True)
+        return Derived(chain, baseline)
+
+    def _expect(self, derived: Mapping[str, Derived]) -> None:
+        """Counts what every lane should own; lanes of the same services own as much."""
+        counted: dict[tuple[str, frozenset[str]], int | None] = {}
+        for found in self._accounts():
+            key = (found.lane.chain, frozenset(found.images))
+            if key not in counted:
+                counted[key] = derived[found.lane.chain].count(found)
+            wanted = counted[key]
+            if wanted is None:
+                self._need(found.lane, Why.DRIFTED, "a copy cannot be derived from the baseline of now")
+            else:
+                found.missing = wanted
+
+    def _accounts(self) -> Iterator[Account]:
+        for found in list(self._known.values()):
+            if found is not None and (found.lane.chain, found.lane.name) not in self._needs:
+                yield found
+
+    def _things(self) -> Iterator[Json]:
+        """Every object with a lane's label. The kinds take turns, so that a copy's objects, whose names are
+        alike, come by together."""
+        namespaces = sorted({name for chain in self._chains.values() for name in chain.namespaces})
+        for namespace in namespaces:
+            pages = [self._world.cluster.pages(kind, namespace, labels.LANE) for kind in KINDS]
+            for turn in zip_longest(*pages):
+                self._alive()
+                yield from (thing for thing in turn if thing is not None)
+
+    def _hold(self, thing: Json, derived: Mapping[str, Derived]) -> tuple[Removal, str, str] | None:
+        """Holds an object against its lane; the removal of one that lost its lane."""
+        if live.is_going(thing) or drift.is_controlled(thing):
+            return None
+        marks = thing["metadata"]["labels"]
+        chain, lane = marks.get(labels.CHAIN, ""), marks[labels.LANE]
+        name = object_name(chain, lane)
+        if name not in self._known:
+            return self._lose(thing, chain, lane)
+        found = self._known[name]
+        if found is None or thing["kind"] not in APPLY_ORDER or (chain, lane) in self._needs:
+            return None
+        found.missing -= 1
+        if wrong := drift.differs(thing, found, derived[chain]):
+            self._need(found.lane, Why.DRIFTED, wrong)
+        return None
+
+    def _lose(self, thing: Json, chain: str, lane: str) -> tuple[Removal, str, str] | None:
+        where = _where(*identity(thing))
+        if not drift.is_lost(thing):
+            message = f"has a label {labels.LANE} and is not Laneway's; take the label away"
+            self._kept.append(Finding(Action.KEEP, Why.FOREIGN, chain, lane, where, message))
+            return None
+        if chain and self._world.cluster.get("Lane", object_name(chain, lane)) is not None:
+            return None
+        metadata = thing["metadata"]
+        removal = Removal(*identity(thing), metadata["uid"], metadata["resourceVersion"])
+        return removal, chain, lane
+
+    # --- notes --------------------------------------------------------------------------------------------
+
+    def _keep(self, why: Why, chain: str, lane: str, message: str) -> None:
+        subject = "" if chain else lane
+        self._kept.append(Finding(Action.KEEP, why, chain, lane if chain else "", subject, message))
+
+    def _need(self, lane: Lane, why: Why, message: str) -> None:
+        self._needs.setdefault(
+            (lane.chain, lane.name), Finding(Action.CONVERGE, why, lane.chain, lane.name, "", message)
+        )
+
+
+def _lines(stale: Iterable[Stale], *, closing: bool) -> list[Finding]:
+    """What is found of the lanes that are closing already, or of the others."""
+    return [
+        line
+        for one in stale
+        if retention.is_closing(one.lane) is closing
+        for line in retention.findings(one.lane, one.endings)
+    ]
+
+
+def _essence(status: Json) -> Json:
+    """What of a status is needed to judge the lane once more."""
+    return {key: status[key] for key in ("phase", "activeAt", "heads") if key in status}
+
+
+def _finalizers(found: Json) -> str:
+    names = ", ".join(found["metadata"].get("finalizers") or ())
+    return f"it is being deleted{f'; its end waits for {names}' if names else ''}"
+
+
+def _where(kind: str, namespace: str, name: str) -> str:
+    return f"{kind} {namespace}/{name}"
+
+
+def _lost(removal: Removal, chain: str, lane: str) -> Finding:
+    where = _where(removal.kind, removal.namespace, removal.name)
+    return Finding(Action.REMOVE_OBJECT, Why.ORPHAN, chain, lane, where, "its Lane is gone")
+
+
+def _unlabelled(lane: Lane) -> Finding:
+    message = "somebody took its labels away, by which it is found"
+    return Finding(Action.REPAIR, Why.LABELS_LOST, lane.chain, lane.name, "", message)
