@@ -76,7 +76,7 @@ def main() -> None:
         queue=jobs,
         locks=Locks(client, found.lock_seconds),
         world=lambda fence: None,  # type: ignore[arg-type,return-value]
-        record=provisioner.lane.record,
+        record=provisioner.record,
         converge=provisioner.converge,
         seconds=found.job_seconds,
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import socket
 import subprocess
 import threading
@@ -127,7 +129,7 @@ def daemon(folder: Path) -> Iterator[int]:
         until(lambda: _listens(port), "git daemon listens")
         yield port
     finally:
-        process.terminate()
+        os.killpg(process.pid, signal.SIGTERM)  # git runs the daemon in a process of its own
         process.wait(timeout=10)
 
 

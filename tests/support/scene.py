@@ -1,6 +1,7 @@
 """A small shop whose forge and git are a model, and workers of which one works at a time, in this process.
 
-Jobs, records, convergences and sweeps are the product's own; the queue keeps no time.
+Jobs, records, convergences and sweeps are the product's own; the queue keeps no time. What is due only after
+SOON is left to the sweep: a lane that is looked at every few hours, to see whether it may sleep, never ends.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from workers.queue import Job
 
 NAMESPACE = "shop"
 DRAIN = 2
+SOON = 1800.0  # seconds
 
 
 class Desk:
@@ -40,8 +42,9 @@ class Desk:
     def put(self, job: Job) -> None:
         self.waiting.setdefault(job.key, job)
 
-    def later(self, job: Job, _: float) -> None:
-        self.put(job)
+    def later(self, job: Job, seconds: float) -> None:
+        if seconds <= SOON:
+            self.put(job)
 
     def cancel(self, key: str) -> None:
         self.waiting.pop(key, None)
