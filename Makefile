@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help install demo test check format bench soak clean
+.PHONY: help install demo test proof check format bench soak clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -23,8 +23,11 @@ $(VENV)/.installed: requirements.txt requirements-dev.txt pyproject.toml
 demo: install ## the whole story on the embedded system; ONCE=1 plays it once and ends
 	@$(BIN)/laneway dev demo $(if $(ONCE),--once)
 
-test: install ## all tests that need no cluster
-	@$(BIN)/python -m pytest tests -m "not cluster"
+test: install ## the tests, but for those of `make proof`
+	@$(BIN)/python -m pytest tests -m "not cluster and not proof" -n 2 --dist loadfile
+
+proof: install ## what takes minutes to prove: a worker killed at every call, random histories, stale workers
+	@$(BIN)/python -m pytest tests -m proof -n 2 --dist load
 
 check: install ## ruff, formatting, mypy --strict, import-linter; changes nothing
 	@$(BIN)/ruff check --no-cache .

@@ -19,6 +19,8 @@ from tests.support import law, lives
 from tests.support.crashes import Call, Moment
 from tests.support.stage import NAMESPACE, Stage
 
+pytestmark = pytest.mark.proof
+
 HANDS = 2  # workers that die and take over at the same time, each pair with a queue of its own
 
 

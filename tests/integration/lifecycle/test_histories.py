@@ -31,6 +31,8 @@ from tests.support.scene import Scene, chain, furnish
 from workers import message, queue
 from workers.queue import Job
 
+pytestmark = pytest.mark.proof
+
 HISTORIES = 200
 LABEL = "preview"
 BRANCHES = (

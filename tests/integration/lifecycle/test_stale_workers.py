@@ -23,6 +23,8 @@ from tests.support.localapi import connected
 from tests.support.scene import NAMESPACE, Scene, chain, furnish
 from workers import queue
 
+pytestmark = pytest.mark.proof
+
 BRANCH = Branch("acme/shop", "fast")
 Deed = Callable[[Forge], None]
 
