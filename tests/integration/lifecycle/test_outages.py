@@ -27,6 +27,8 @@ from tests.support.gitserver import Door, daemon
 from tests.support.law import Truth
 from tests.support.shop import REPOSITORY, Shop, chain_file, open_shop
 
+pytestmark = pytest.mark.proof
+
 LANE = "fast"
 
 

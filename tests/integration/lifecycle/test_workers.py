@@ -14,6 +14,8 @@ from tests.support.crashes import Moment
 from tests.support.stage import Stage
 from tests.support.waiting import until
 
+pytestmark = pytest.mark.proof
+
 DYING = (sys.executable, "-m", "tests.support.dyingworker")
 TAKEN_OVER = 60.0  # seconds within which another worker must have ended the job
 
