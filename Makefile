@@ -27,7 +27,7 @@ test: install ## the tests, but for those of `make proof`
 	@$(BIN)/python -m pytest tests -m "not cluster and not proof" -n 2 --dist loadfile
 
 proof: install ## what takes minutes to prove: a worker killed at every call, random histories, stale workers
-	@$(BIN)/python -m pytest tests -m proof -n 2 --dist load
+	@$(BIN)/python -m pytest tests -m proof -n 2 --dist loadfile
 
 check: install ## ruff, formatting, mypy --strict, import-linter; changes nothing
 	@$(BIN)/ruff check --no-cache .
