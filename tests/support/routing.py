@@ -122,6 +122,13 @@ class Store:
                 self._record("MODIFIED", obj)
                 self._objects[self._key(obj)] = obj
 
+    def merge_status(self, obj: Json, change: Json) -> None:
+        """A patch of an object's status as it stands now, whatever the caller knew of it."""
+        with self._changed:
+            now = self._objects[self._key(obj)]
+            status = {**now.get("status", {}), **change}
+            self.put({**now, "metadata": dict(now["metadata"]), "status": status})
+
     def delete(self, *objects: Json) -> None:
         with self._changed:
             for obj in objects:
@@ -176,8 +183,7 @@ class Notes:
 
     def active(self, lane: Json, at: datetime) -> None:
         self.active_at.append(lane["spec"]["lane"])
-        status = {**lane.get("status", {}), "activeAt": stamp(at)}
-        self._store.put({**lane, "metadata": dict(lane["metadata"]), "status": status})
+        self._store.merge_status(lane, {"activeAt": stamp(at)})
 
     def seen(self, chain: str, at: datetime) -> None:
         self.seen_chains.append(chain)

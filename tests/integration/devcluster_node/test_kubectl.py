@@ -68,12 +68,17 @@ def test_rollouts_are_followed_undone_and_told(kubectl: Kubectl, web: Callable[.
     kubectl("rollout", "status", "deployment/shop", "--timeout=20s")
     template = json.loads(kubectl("get", "deployment", "shop", "-o", "json"))["spec"]["template"]
     assert {"name": "VERSION", "value": "1"} in template["spec"]["containers"][0]["env"]
-    running = json.loads(kubectl("get", "--raw", "/devcluster/processes"))
-    assert [len(pids) for pod, pids in running.items() if pod.startswith("default/shop-")] == [1, 1]
+    until(lambda: processes(kubectl, "shop") == [1, 1], "the pods of before have ended")
     assert "Scaled up replica set" in kubectl("describe", "deployment", "shop")
     kubectl("wait", "--for=condition=Available", "deployment/shop", "--timeout=20s")
     kubectl("delete", "deployment", "shop")
     kubectl("wait", "--for=delete", "pod", "-l", "app=shop", "--timeout=20s")
+
+
+def processes(kubectl: Kubectl, deployment: str) -> list[int]:
+    """How many processes each of its pods has."""
+    running = json.loads(kubectl("get", "--raw", "/devcluster/processes"))
+    return [len(pids) for pod, pids in running.items() if pod.startswith(f"default/{deployment}-")]
 
 
 def test_a_crash_loop_is_seen_and_explained(kubectl: Kubectl) -> None:

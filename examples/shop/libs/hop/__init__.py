@@ -23,7 +23,7 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
 LANE_HEADER = "x-preview-lane"
-SECONDS = 5.0  # how long a hop waits for the next one
+SECONDS = 30.0  # how long a hop waits for the next one: longer than a sleeping lane may take to wake
 Page = Callable[[dict[str, Any]], str]
 
 
