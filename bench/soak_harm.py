@@ -22,6 +22,7 @@ Json = dict[str, Any]
 POD = "lane's pod"
 CLUSTER = "devcluster"
 NEVER = ("supervisor", CLUSTER, "envoy", "node")  # who restarts the others, and what has no second copy here
+SLACK = 0.5  # seconds between a kill and what is noted of it
 BACK = 120.0  # seconds within which a killed cluster must answer again
 WRITES = ("POST", "PUT", "PATCH", "DELETE")
 
@@ -97,6 +98,10 @@ class Killer:
             self._turns = self.chance.sample(kinds, len(kinds))
         name = self._turns.pop()
         self.kills[name] += self._a_pod() if name == POD else self._process(name)
+
+    def hit(self, lane: str, began: float, ended: float) -> bool:
+        """Whether a pod of the lane was killed while a request was on its way, by seconds since the epoch."""
+        return any(killed == lane and began - SLACK <= at <= ended + SLACK for at, killed in self.pods)
 
     def cluster(self, answers: Callable[[], bool]) -> float:
         """Kills the cluster with its pods; the seconds until `answers`. TimeoutError when it never does."""

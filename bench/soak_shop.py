@@ -55,7 +55,7 @@ def _objects(service: str, following: str) -> tuple[Json, Json]:
     ports = [{"name": "http", "port": 8080, "targetPort": "http"}]
     template = {
         "metadata": {"labels": labels},
-        "spec": {"terminationGracePeriodSeconds": 5, "containers": [_container(service, following)]},
+        "spec": {"terminationGracePeriodSeconds": 30, "containers": [_container(service, following)]},
     }
     spec = {"replicas": 1, "selector": {"matchLabels": labels}, "template": template}
     return (

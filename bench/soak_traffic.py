@@ -13,14 +13,14 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urlsplit
 
 from bench.soak_shop import BASELINE, SERVICES
 
 PAUSE = 0.05  # seconds between two requests of one client
-PATIENCE = 15.0  # seconds for one answer; the hops give up on each other long before
+PATIENCE = 60.0  # seconds for one answer; the hops give up on each other long before
 CLIENTS = 3
 EXAMPLES = 1000  # of each kind of wrong answer are kept
 SERVED = "x-preview-lane-served"
@@ -30,13 +30,16 @@ Json = dict[str, Any]
 
 @dataclass(frozen=True)
 class Answer:
-    """`lane` is what was asked for, empty for an untagged request; `status` 0: no answer came."""
+    """`lane` is what was asked for, empty for an untagged request; `status` 0: no answer came. It was on its
+    way from `began` to `ended`, seconds since the epoch."""
 
     lane: str
     status: int
     served: str
     hops: Sequence[Json]
     text: str = ""
+    began: float = 0.0
+    ended: float = 0.0
 
 
 def verdicts(answer: Answer) -> list[str]:
@@ -91,7 +94,7 @@ class Traffic:
     ) -> None:
         self.entry, self._lanes, self._wanted = urlsplit(entry).netloc, lanes, wanted
         self.done: Counter[str] = Counter()
-        self.examples: list[tuple[float, str, Answer]] = []
+        self.examples: list[tuple[str, Answer]] = []
         self._lock = threading.Lock()
         self._go, self._ended = threading.Event(), threading.Event()
         self._idle = threading.Semaphore(0)
@@ -126,7 +129,9 @@ class Traffic:
                 self._idle.release()
                 self._go.wait()
                 continue
-            self._note(ask(connection, self._choose(chance), chance.random() < 0.3))
+            began = time.time()
+            answer = ask(connection, self._choose(chance), chance.random() < 0.3)
+            self._note(replace(answer, began=began, ended=time.time()))
             self._ended.wait(PAUSE)
         connection.close()
 
@@ -144,4 +149,4 @@ class Traffic:
             for verdict in verdicts(answer):
                 self.done[verdict] += 1
                 if self.done[verdict] <= EXAMPLES:
-                    self.examples.append((time.time(), verdict, answer))
+                    self.examples.append((verdict, answer))
