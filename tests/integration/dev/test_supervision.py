@@ -21,12 +21,13 @@ LANES = "/apis/laneway.dev/v1alpha1/lanes"
 KEPT = ("serve", "worker", "beat", "router", "valkey", "devcluster")
 
 
-def a_branch(system: State, clone: Path, name: str) -> None:
-    """Pushes a branch that changes payment."""
+def a_lane(system: State, clone: Path, name: str) -> None:
+    """Pushes a branch that changes payment, and returns when its lane answers."""
     git(clone, "switch", "--quiet", "--create", name, "origin/main")
     (clone / "payment" / "app.py").write_text((clone / "payment" / "app.py").read_text() + f"# {name}\n")
     git(clone, "commit", "--quiet", "--all", "--message", name)
     git(clone, "push", "--quiet", "origin", name)
+    until(lambda: the_lane_answers(system, name), "the lane answers", seconds=60)
 
 
 def the_lane_answers(system: State, name: str) -> bool:
@@ -57,40 +58,44 @@ def test_a_killed_process_comes_back_and_a_delivery_still_makes_a_lane(
         pids: list[int] = read_json(system.endpoints)["processes"][name]
         return pids if pids and pids != [killed] else None
 
-    until(back, f"{name} runs again")
-    a_branch(system, clone, f"after-{name}")
-    until(lambda: the_lane_answers(system, f"after-{name}"), "the lane answers", seconds=60)
+    until(back, f"{name} runs again", seconds=60)
+    a_lane(system, clone, f"after-{name}")
 
 
 @pytest.mark.parametrize("name", ["worker", "router", "beat", "serve"])
-def test_no_request_is_lost_while_a_process_of_laneway_restarts(system: State, name: str) -> None:
+def test_no_request_is_lost_while_a_process_of_laneway_restarts(
+    system: State, clone: Path, name: str
+) -> None:
+    a_lane(system, clone, f"without-{name}")
     known = read_json(system.endpoints)
     (killed,) = known["processes"][name]
-    answers: list[int] = []
+    answers: list[tuple[int, bool]] = []
 
     def back() -> bool:
-        answers.extend(client.get("/").status_code for _ in range(5))
+        for answer in [client.get("/") for _ in range(5)]:
+            answers.append((answer.status_code, f'"lane":"without-{name}"' in answer.text))
         return read_json(system.endpoints)["processes"][name] not in ([], [killed])
 
-    with httpx.Client(base_url=known["entry"], headers={"x-preview-lane": "after-serve"}) as client:
+    with httpx.Client(base_url=known["entry"], headers={"x-preview-lane": f"without-{name}"}) as client:
         os.kill(killed, signal.SIGKILL)
         until(back, f"{name} runs again", seconds=60)
 
-    assert set(answers) == {200}
+    assert set(answers) == {(200, True)}
 
 
-def test_a_lane_opens_in_a_browser_at_the_url_that_it_says(system: State) -> None:
+def test_a_lane_opens_in_a_browser_at_the_url_that_it_says(system: State, clone: Path) -> None:
+    a_lane(system, clone, "seen")
     (killed,) = read_json(system.endpoints)["processes"]["preview"]
     os.kill(killed, signal.SIGKILL)
-    status = httpx.get(f"{read_json(system.endpoints)['api']}{LANES}/shop.after-serve").json()["status"]
+    status = httpx.get(f"{read_json(system.endpoints)['api']}{LANES}/shop.seen").json()["status"]
     url = httpx.URL(status["url"])
-    page = until(lambda: opened(url, "text/html,application/xhtml+xml,*/*;q=0.8"), "the page opens")
+    page = until(lambda: opened(url, "text/html,application/xhtml+xml,*/*;q=0.8"), "the page opens", 60)
 
-    assert str(url) == f"http://after-serve.shop.localhost:{url.port}"
+    assert str(url) == f"http://seen.shop.localhost:{url.port}"
     assert page.headers["content-type"] == "text/html; charset=utf-8"
-    assert '<li class="lane"><b>payment</b><span>version 1</span><span>after-serve</span></li>' in page.text
+    assert '<li class="lane"><b>payment</b><span>version 1</span><span>seen</span></li>' in page.text
     for_programs = until(lambda: opened(url, "*/*"), "the entry answers")
-    assert [hop["lane"] for hop in for_programs.json()["hops"]] == ["", "", "after-serve", ""]
+    assert [hop["lane"] for hop in for_programs.json()["hops"]] == ["", "", "seen", ""]
 
 
 def opened(url: httpx.URL, accept: str) -> httpx.Response | None:

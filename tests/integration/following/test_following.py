@@ -116,7 +116,8 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
 
 @pytest.fixture
 def system(running: System) -> Iterator[System]:
-    """The system without lanes, before and afterwards."""
+    """The system without lanes, before and afterwards, and with room for many."""
+    running.limit(50)
     yield running
     for lane in lanes.every(running.shop.cluster):
         running.deliver(Kind.CLOSED, lane.name)
@@ -186,7 +187,6 @@ def opened_in_vain(system: System) -> None:
 
 
 def test_lanes_are_counted_by_phase(system: System) -> None:
-    system.limit(50)
     system.open("counted", "README.md")
     line = 'laneway_lanes{chain="shop",phase="Ready"} 1.0'
     until(lambda: line in system.health("beat", "metrics").text, "beat counts the lane", SECONDS)
