@@ -32,10 +32,7 @@ def test_an_index_finds_what_a_look_at_everything_finds(
             store.put(key, {"kind": "ConfigMap", "metadata": metadata})
         elif store.get(key):
             store.remove(key)
-
-    accepts = selectors.labels(selector) or (lambda _: True)
-    everything = [one for one in api.list("configmaps") if accepts(one["metadata"].get("labels") or {})]
-    found = api.list("configmaps", labels=selector)
+        accepts = selectors.labels(selector) or (lambda _: True)
+        everything = [one for one in api.list("configmaps") if accepts(one["metadata"].get("labels") or {})]
+        assert api.list("configmaps", labels=selector) == everything
     store.close()
-
-    assert found == everything
