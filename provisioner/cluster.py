@@ -31,6 +31,7 @@ READ_SECONDS = 15.0
 WATCH_SECONDS = 300  # the server ends a watch after this long, the client gives up a little later
 PAGE = 500
 FIELD_CONFLICT = "FieldManagerConflict"  # reason of a ConflictError: somebody else holds a field
+WITHOUT_EFFECT = {"dryRun": "All"}  # the write is checked and answered all the same
 JSON = "application/json"
 APPLY = "application/apply-patch+yaml"
 # https://kubernetes.io/docs/reference/using-api/api-concepts/#metadata-only-fetches
@@ -79,8 +80,16 @@ class Cluster:
 
     def rehearse(self, obj: Json, *, force: bool) -> Json:
         """As `apply`, without effect."""
-        query = {"fieldManager": FIELD_MANAGER, "force": str(force).lower(), "dryRun": "All"}
+        query = {"fieldManager": FIELD_MANAGER, "force": str(force).lower(), **WITHOUT_EFFECT}
         return self._request("PATCH", _path(obj), query, obj, APPLY)
+
+    def rehearse_replace(self, obj: Json) -> Json:
+        """As `replace`, without effect."""
+        return self._request("PUT", _path(obj), {"fieldManager": FIELD_MANAGER, **WITHOUT_EFFECT}, obj)
+
+    def rehearse_delete(self, kind: str, name: str, namespace: str = "", *, uid: str = "") -> bool:
+        """As `delete`, without effect."""
+        return self._delete(KINDS[kind].path(namespace, name), {"uid": uid}, WITHOUT_EFFECT)
 
     def replace(self, obj: Json, subresource: str = "") -> Json:
         """Replaces, conditional on the object's resourceVersion where it has one."""
@@ -99,15 +108,7 @@ class Cluster:
         """Deletes with its dependents in the background; False when it was gone already. With `uid` or
         `resource_version` only that very object (ConflictError otherwise)."""
         wanted = {"uid": uid, "resourceVersion": resource_version}
-        preconditions = {key: value for key, value in wanted.items() if value}
-        options: Json = {"kind": "DeleteOptions", "apiVersion": "v1", "propagationPolicy": "Background"}
-        if preconditions:
-            options["preconditions"] = preconditions
-        try:
-            self._request("DELETE", KINDS[kind].path(namespace, name), {}, options)
-        except NotFoundError:
-            return False
-        return True
+        return self._delete(KINDS[kind].path(namespace, name), wanted, {})
 
     def snapshot(self, kind: str, namespace: str = "", labels: str = "") -> tuple[Objects, str]:
         """A list and the resourceVersion from which a watch continues it."""
@@ -151,6 +152,17 @@ class Cluster:
                 "this cluster has no Lane resource; install the chart's CRDs (charts/laneway/crds)",
                 reason="NotInstalled",
             ) from error
+
+    def _delete(self, path: str, conditions: Query, query: Query) -> bool:
+        preconditions = {key: value for key, value in conditions.items() if value}
+        options: Json = {"kind": "DeleteOptions", "apiVersion": "v1", "propagationPolicy": "Background"}
+        if preconditions:
+            options["preconditions"] = preconditions
+        try:
+            self._request("DELETE", path, query, options)
+        except NotFoundError:
+            return False
+        return True
 
     def _pages(self, kind: str, namespace: str, labels: str, fields: str) -> Iterator[Json]:
         query = {"limit": str(PAGE)} | {

@@ -27,6 +27,7 @@ ORIGINAL = f"{GROUP}/original"  # annotation: an attached Service as it was, can
 LISTENERS = (
     f"{GROUP}/listeners"  # annotation: an attached Service's listener ports, JSON {"PORT": LISTENER_PORT}
 )
+RESTORE = f"{GROUP}/restore"  # annotation: the JSON patch that takes an attached Service back, for kubectl
 
 LANE_ENV = "LANEWAY_LANE"  # environment variable in each copy
 

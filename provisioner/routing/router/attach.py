@@ -2,14 +2,16 @@
 
 The order of the writes is what keeps every request answered: notes and twins first, then the router, and only
 when its pods have their configuration does a Service lead to them. Back: the Services first, then the router,
-once its connections ended, then the twins. Each step can be repeated; the next run finishes what an
-interrupted one began.
+once no Service leads to it and its connections ended, then the twins. Each step can be repeated; the next run
+finishes what an interrupted one began.
+
+Before the first write everything is read and checked, and every write is rehearsed: what is wrong with any
+Service, and every right that is missing, is said at once, and nothing is left half-done.
 """
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -17,30 +19,15 @@ from typing import Any
 from provisioner import labels
 from provisioner.chain.model import Chain
 from provisioner.cluster import Cluster
-from provisioner.errors import ConflictError, ForeignObjectError, TemporaryError
-from provisioner.routing.router import attachment, deployment
+from provisioner.errors import PermanentError
+from provisioner.routing.router import attachment, awaiting, backends, deployment, eligibility, policies
 from provisioner.routing.router.attachment import Attachment
+from provisioner.routing.router.backends import Backend
 from provisioner.routing.router.deployment import RouterSettings
+from provisioner.routing.router.eligibility import CannotAttachError
+from provisioner.routing.router.writing import Step, Writer
 
 Json = dict[str, Any]
-
-POLL_SECONDS = 0.1
-CONFLICTS = 5  # how often an update is tried again because somebody else wrote meanwhile
-
-
-@dataclass(frozen=True)
-class Step:
-    """One write that was made, or would be: what (create, change, delete), and of which object."""
-
-    what: str
-    kind: str
-    namespace: str
-    name: str
-    detail: str = ""
-
-    def __str__(self) -> str:
-        detail = f": {self.detail}" if self.detail else ""
-        return f"{self.what} {self.kind} {self.namespace}/{self.name}{detail}"
 
 
 @dataclass(frozen=True)
@@ -53,190 +40,248 @@ class Work:
     dry: bool = False
 
 
+@dataclass(frozen=True)
+class Found:
+    """A chain in one namespace, as read: its Services, those that it no longer lists though they are still
+    attached, the twins by their Services' names, and what NetworkPolicies there are."""
+
+    namespace: str
+    attached: tuple[Attachment, ...]
+    leftovers: tuple[Json, ...]
+    twins: dict[str, Json]
+    policies: tuple[Json, ...] = ()
+    backends: tuple[Backend, ...] = ()
+
+    @property
+    def names(self) -> list[str]:
+        return [one.name for one in self.attached]
+
+
 def attach(chain: Chain, work: Work) -> Iterator[Step]:
     """Attaches every Service of the chain; yields each write that was needed, none when all is attached.
 
-    Raises CannotAttachError before anything is written, ForeignObjectError for an object of a wanted name
-    that is not ours, TemporaryError when the router does not get ready in time.
+    A Service that the chain lists no longer is restored. Raises CannotAttachError and PermanentError before
+    anything is written, TemporaryError when the router does not get ready in time.
     """
-    plans = [(namespace, _found(chain, namespace, work.cluster)) for namespace in chain.namespaces]
-    for namespace, found in plans:
-        yield from _attach_namespace(chain, namespace, found, work)
-
-
-def _found(chain: Chain, namespace: str, cluster: Cluster) -> tuple[Attachment, ...]:
-    services = {one["metadata"]["name"]: one for one in cluster.list("Service", namespace)}
-    return attachment.attachments(chain, namespace, services)
-
-
-def _attach_namespace(
-    chain: Chain, namespace: str, found: Sequence[Attachment], work: Work
-) -> Iterator[Step]:
-    for one in found:
-        yield from _update(one.service, partial(_annotate, one), "note", work)
-        yield from _apply(attachment.twin(one), work)
-    ports = attachment.listener_ports(tuple(found))
+    found = _read(chain, work.cluster)
+    rehearsal = Writer(work.cluster, dry=True)
+    steps = list(_attach(chain.name, found, rehearsal, work))
+    if work.dry:
+        yield from steps
+    _raise_together(rehearsal.problems, f"attach {chain.name}")
     if not work.dry:
-        _wait(lambda: _missing_endpoints(found, work.cluster), work.seconds)
-    yield from _apply(deployment.deployment(chain, namespace, ports, work.settings), work)
-    if not work.dry:
-        _wait(lambda: _not_rolled_out(chain.name, namespace, work.cluster), work.seconds)
-    for one in found:
-        yield from _update(one.service, partial(_switch, one), "switch", work)
+        yield from _attach(chain.name, found, Writer(work.cluster, dry=False), work)
 
 
-def _annotate(planned: Attachment, now: Json) -> Json:
-    return attachment.annotated(replace(planned, service=now))
+def _read(chain: Chain, cluster: Cluster) -> list[Found]:
+    """The chain as it is in the cluster. CannotAttachError names every Service that is refused."""
+    refused: list[str] = []
+    found = [_read_namespace(chain, namespace, cluster, refused) for namespace in chain.namespaces]
+    if refused:
+        raise CannotAttachError("; ".join(refused), where=f"chain {chain.name}")
+    return found
 
 
-def _switch(planned: Attachment, now: Json) -> Json:
-    return attachment.switched(replace(planned, service=now))
-
-
-def detach(chain: Chain, work: Work) -> Iterator[Step]:
-    """Restores every Service of the chain and removes the router; yields each write that was needed."""
-    for namespace in chain.namespaces:
-        names = {one.name for one in chain.services if one.namespace == namespace}
-        for service in work.cluster.list("Service", namespace):
-            if service["metadata"]["name"] in names:
-                yield from _update(service, attachment.restored, "restore", work)
-        yield from _remove(chain.name, namespace, work)
-
-
-def _remove(chain: str, namespace: str, work: Work) -> Iterator[Step]:
-    """The router, then, when its pods are gone, the twins: until then they tell it of the baseline."""
-    selector = f"{labels.CHAIN}={chain},{labels.ROLE}="
-    for one in work.cluster.list("Deployment", namespace, selector + deployment.ROUTER):
-        yield from _delete(one, work)
-    if not work.dry:
-        _wait(lambda: _pods_left(selector + deployment.ROUTER, namespace, work.cluster), work.seconds)
-    for one in work.cluster.list("Service", namespace, selector + attachment.BASELINE):
-        yield from _delete(one, work)
-
-
-def _update(service: Json, change: Callable[[Json], Json], what: str, work: Work) -> Iterator[Step]:
-    """Changes a Service on condition that nobody wrote meanwhile; else reads it and tries again."""
-    metadata = service["metadata"]
-    for _ in range(CONFLICTS):
-        now = work.cluster.get("Service", metadata["name"], metadata["namespace"])
-        if now is None or (wanted := change(now)) == now:
-            return
-        try:
-            if not work.dry:
-                work.cluster.replace(wanted)
-        except ConflictError:
-            continue
-        yield Step(what, "Service", metadata["namespace"], metadata["name"], _difference(now, wanted))
-        return
-    raise ConflictError(
-        "it is written to all the time; stop the tool that does so, or try again",
-        where=f"Service {metadata['namespace']}/{metadata['name']}",
+def _read_namespace(chain: Chain, namespace: str, cluster: Cluster, refused: list[str]) -> Found:
+    names = {one.name for one in chain.services if one.namespace == namespace}
+    every = {one["metadata"]["name"]: one for one in cluster.list("Service", namespace)}
+    twins = twins_of(chain.name, every.values())
+    services = {name: attachment.recovered(one, twins.get(name)) for name, one in every.items()}
+    pods = cluster.list("Pod", namespace)
+    wrong = eligibility.refusals(chain.name, names, services, pods)
+    refused += [f"{namespace}/{name}: {why}" for name, why in wrong.items()]
+    others = {name: one for name, one in services.items() if _is_leftover(one, chain.name, names, twins)}
+    listed = {name: services[name] for name in names - wrong.keys()}
+    attached = attachment.attachments(chain.name, listed, others)
+    return Found(
+        namespace,
+        attached,
+        tuple(others.values()),
+        twins,
+        tuple(cluster.list("NetworkPolicy", namespace)),
+        tuple(backends.backend(one, pods) for one in attached),
     )
 
 
-def _difference(before: Json, after: Json) -> str:
-    """What of a Service's spec changes, for people."""
-    old, new = before["spec"], after["spec"]
-    parts = [] if old["selector"] == new["selector"] else [f"selector {old['selector']} -> {new['selector']}"]
-    parts += [
-        f"port {was['port']} -> {now.get('targetPort')} (was {was.get('targetPort')})"
-        for was, now in zip(old["ports"], new["ports"], strict=True)
-        if was != now
-    ]
-    return ", ".join(parts)
+def twins_of(chain: str, services: Iterable[Json]) -> dict[str, Json]:
+    """A chain's twins among the Services of a namespace, by the names of the Services that they are of."""
+    wanted = {**labels.of_chain(chain), labels.ROLE: attachment.BASELINE}
+    return {
+        marks[labels.SERVICE]: one
+        for one in services
+        if wanted.items() <= (marks := one["metadata"].get("labels") or {}).items()
+    }
 
 
-def _apply(wanted: Json, work: Work) -> Iterator[Step]:
-    """Creates or changes an object of our own; one of its name that is not ours is left alone."""
-    metadata = wanted["metadata"]
-    before = work.cluster.get(wanted["kind"], metadata["name"], metadata["namespace"])
-    _refuse_foreign(before, wanted)
-    stamped = _stamped(wanted)
-    if before and _stamp(before) == _stamp(stamped):
-        return
-    if not work.dry:
-        work.cluster.apply(stamped, force=True)
-    yield Step("change" if before else "create", wanted["kind"], metadata["namespace"], metadata["name"])
+def _is_leftover(service: Json, chain: str, names: set[str], twins: dict[str, Json]) -> bool:
+    name = service["metadata"]["name"]
+    ours = attachment.chain_of(service) == chain or (attachment.is_noted(service) and name in twins)
+    return ours and name not in names
 
 
-def _refuse_foreign(before: Json | None, wanted: Json) -> None:
-    chain = wanted["metadata"]["labels"][labels.CHAIN]
-    marks = (before["metadata"].get("labels") or {}) if before else labels.of_chain(chain)
-    if any(marks.get(key) != value for key, value in labels.of_chain(chain).items()):
-        raise ForeignObjectError(
-            "exists and is not Laneway's; rename or remove it",
-            where=f"{wanted['kind']} {wanted['metadata']['namespace']}/{wanted['metadata']['name']}",
+def _attach(chain: str, found: Sequence[Found], writer: Writer, work: Work) -> Iterator[Step]:
+    wanted = _policies(chain, found, work.settings)
+    for here in found:
+        yield from _prepare(chain, here, wanted[here.namespace], writer)
+        yield from _release(chain, here, writer, work)
+    for here in found:
+        yield from _start(chain, here, writer, work)
+    for here in found:
+        yield from _lead(chain, here, writer, work)
+    for here in found:
+        yield from _prune(here, wanted[here.namespace], writer)
+
+
+def _policies(chain: str, found: Sequence[Found], settings: RouterSettings) -> dict[str, list[Json]]:
+    """The NetworkPolicies to write, by namespace. CannotAttachError where none would do."""
+    everybody = tuple(one for here in found for one in here.backends)
+    scenes = [
+        policies.Scene(
+            chain, here.namespace, everybody, policies.foreign(here.policies), settings.discovery_port
         )
-
-
-def _stamped(wanted: Json) -> Json:
-    """With a hash of itself, so that the next run knows whether anything is to be written."""
-    metadata = wanted["metadata"]
-    note = {labels.SPEC_HASH: attachment.digest(wanted)}
-    return {**wanted, "metadata": {**metadata, "annotations": {**metadata.get("annotations", {}), **note}}}
-
-
-def _stamp(obj: Json) -> str:
-    return str((obj["metadata"].get("annotations") or {}).get(labels.SPEC_HASH, ""))
-
-
-def _delete(obj: Json, work: Work) -> Iterator[Step]:
-    metadata = obj["metadata"]
-    if not work.dry:
-        work.cluster.delete(obj["kind"], metadata["name"], metadata["namespace"], uid=metadata["uid"])
-    yield Step("delete", obj["kind"], metadata["namespace"], metadata["name"])
-
-
-def _wait(missing: Callable[[], str], seconds: float) -> None:
-    """Until nothing is missing; TemporaryError that says what is, after that long."""
-    deadline = time.monotonic() + seconds
-    while what := missing():
-        if time.monotonic() > deadline:
-            raise TemporaryError(
-                f"after {seconds:.0f} s: {what}; what was done stays and harms nothing: run it again",
-                reason="NotReady",
-            )
-        time.sleep(POLL_SECONDS)
-
-
-def _missing_endpoints(found: Sequence[Attachment], cluster: Cluster) -> str:
-    """Services whose twin has no ready endpoint although they have one themselves."""
-    namespace = found[0].service["metadata"]["namespace"]
-    slices = cluster.list("EndpointSlice", namespace)
-    behind = [
-        one.name
-        for one in found
-        if not attachment.is_attached(one.service)
-        and _serves(slices, one.name)
-        and not _serves(slices, attachment.twin_name(one.name))
+        for here in found
     ]
-    return (
-        f"no endpoints yet for {', '.join(attachment.twin_name(name) for name in behind)}" if behind else ""
-    )
+    if refused := [f"{scene.namespace}/{why}" for scene in scenes for why in policies.refusals(scene)]:
+        raise CannotAttachError("; ".join(refused), where=f"chain {chain}")
+    return {scene.namespace: policies.extensions(scene) for scene in scenes}
 
 
-def _serves(slices: Sequence[Json], service: str) -> bool:
-    """Whether a Service has an endpoint that takes traffic."""
-    return any(
-        (endpoint.get("conditions") or {}).get("ready", True)
-        for one in slices
-        if (one["metadata"].get("labels") or {}).get("kubernetes.io/service-name") == service
-        for endpoint in one.get("endpoints") or ()
-    )
+def _prepare(chain: str, here: Found, wanted: Sequence[Json], writer: Writer) -> Iterator[Step]:
+    """All that changes nothing for anybody yet."""
+    for one in here.attached:
+        yield from writer.update(one.service, partial(_annotate, one, here.twins), "note")
+        yield from writer.apply(attachment.twin(one))
+    for policy in wanted:
+        yield from writer.apply(policy)
+    yield from writer.apply(deployment.memory(chain, here.namespace))
+    yield from writer.apply(deployment.budget(chain, here.namespace))
 
 
-def _not_rolled_out(chain: str, namespace: str, cluster: Cluster) -> str:
-    """Why the router's Deployment is not complete; empty when every pod is new and ready."""
-    name = deployment.name(chain)
-    found = cluster.get("Deployment", name, namespace) or {}
-    status, wanted = found.get("status", {}), found.get("spec", {}).get("replicas", 1)
-    seen = status.get("observedGeneration", 0) >= found.get("metadata", {}).get("generation", 1)
-    counts = [status.get(key, 0) for key in ("replicas", "updatedReplicas", "readyReplicas")]
-    if seen and counts == [wanted] * 3:
-        return ""
-    return f"Deployment {namespace}/{name} has {counts[2]} of {wanted} pods ready (kubectl describe says why)"
+def _start(chain: str, here: Found, writer: Writer, work: Work) -> Iterator[Step]:
+    """The router, once it can learn where the baseline is."""
+    fresh = [one.name for one in here.attached if not attachment.is_attached(one.service)]
+    if not writer.dry:
+        awaiting.wait(partial(awaiting.twins_serve, work.cluster, here.namespace, fresh), work.seconds)
+    ports = attachment.listener_ports(here.attached)
+    yield from writer.apply(deployment.deployment(chain, here.namespace, ports, work.settings))
 
 
-def _pods_left(selector: str, namespace: str, cluster: Cluster) -> str:
-    pods = cluster.list("Pod", namespace, selector)
-    return f"{len(pods)} router pods in {namespace} still drain" if pods else ""
+def _lead(chain: str, here: Found, writer: Writer, work: Work) -> Iterator[Step]:
+    """The Services to the router, once all of its pods have their configuration."""
+    where = (work.cluster, chain, here.namespace)
+    if not writer.dry:
+        awaiting.wait(partial(awaiting.rolled_out, *where), work.seconds)
+    for one in here.attached:
+        yield from writer.update(one.service, partial(_switch, one, here.twins), "switch")
+    if not writer.dry:
+        awaiting.wait(partial(awaiting.led_to_router, *where, here.names), work.seconds)
+
+
+def _annotate(planned: Attachment, twins: dict[str, Json], now: Json) -> Json:
+    return attachment.annotated(_renewed(planned, twins, now))
+
+
+def _switch(planned: Attachment, twins: dict[str, Json], now: Json) -> Json:
+    return attachment.switched(_renewed(planned, twins, now))
+
+
+def _renewed(planned: Attachment, twins: dict[str, Json], now: Json) -> Attachment:
+    """The attachment of the Service as it is at this moment."""
+    return replace(planned, service=attachment.recovered(now, twins.get(planned.name)))
+
+
+def _prune(here: Found, wanted: Sequence[Json], writer: Writer) -> Iterator[Step]:
+    """Twins and policies of before that nothing needs any more."""
+    names = {one["metadata"]["name"] for one in wanted}
+    for policy in here.policies:
+        marks = policy["metadata"].get("labels") or {}
+        if marks.get(labels.ROLE) == deployment.ROUTER and policy["metadata"]["name"] not in names:
+            yield from writer.delete(policy)
+    for name, twin in here.twins.items():
+        if name not in here.names:
+            yield from writer.delete(twin)
+
+
+def detach(chain: str, namespaces: Sequence[str], work: Work) -> Iterator[Step]:
+    """Restores every Service that is attached to the chain in these namespaces, also one that its file lists
+    no longer, and removes the router; yields each write that was needed.
+
+    Raises PermanentError that says everything that is refused, before anything is written.
+    """
+    rehearsal = Writer(work.cluster, dry=True)
+    steps = [step for one in namespaces for step in _detach(chain, one, rehearsal, work)]
+    if work.dry:
+        yield from steps
+    _raise_together(rehearsal.problems, f"detach {chain}")
+    if not work.dry:
+        writer = Writer(work.cluster, dry=False)
+        for namespace in namespaces:
+            yield from _detach(chain, namespace, writer, work)
+
+
+def _detach(chain: str, namespace: str, writer: Writer, work: Work) -> Iterator[Step]:
+    every = work.cluster.list("Service", namespace)
+    ours = [one for one in every if _is_ours(one, chain)]
+    twins = twins_of(chain, every)
+    yield from _release(chain, Found(namespace, (), tuple(ours), twins), writer, work)
+    yield from _remove(chain, namespace, twins, writer, work)
+
+
+def _is_ours(service: Json, chain: str) -> bool:
+    """Whether detaching the chain has to restore it: notes without a chain are an interrupted run's."""
+    return attachment.chain_of(service) in (chain, "") and attachment.is_noted(service)
+
+
+def _release(chain: str, here: Found, writer: Writer, work: Work) -> Iterator[Step]:
+    """The leftovers back to what they were; returns when none of them leads to the router any more."""
+    for service in here.leftovers:
+        yield from _restore(service, here.twins.get(_name(service)), writer)
+    names = [_name(one) for one in here.leftovers]
+    if names and not writer.dry:
+        awaiting.wait(partial(awaiting.led_away, work.cluster, chain, here.namespace, names), work.seconds)
+
+
+def _restore(service: Json, twin: Json | None, writer: Writer) -> Iterator[Step]:
+    """One Service; what was written to it then belongs to whoever writes it next."""
+    steps = list(writer.update(service, partial(_restored, twin), "restore"))
+    yield from steps
+    if steps:
+        yield from writer.update(service, attachment.disowned, "disown")
+
+
+def _restored(twin: Json | None, now: Json) -> Json:
+    try:
+        return attachment.restored(attachment.recovered(now, twin))
+    except ValueError as error:
+        raise PermanentError(
+            f"{error}, and with it what the Service led to; set its selector and target ports by hand, "
+            f"remove its annotations {', '.join(attachment.NOTES)}, and detach again",
+            where=f"Service {now['metadata']['namespace']}/{_name(now)}",
+            reason="CannotDetach",
+        ) from error
+
+
+def _remove(chain: str, namespace: str, twins: dict[str, Json], writer: Writer, work: Work) -> Iterator[Step]:
+    """The router, then, when its pods are gone, what it worked with: until then it is needed."""
+    selector = f"{labels.CHAIN}={chain},{labels.ROLE}={deployment.ROUTER}"
+    for one in work.cluster.list("Deployment", namespace, selector):
+        yield from writer.delete(one)
+    if not writer.dry:
+        awaiting.wait(partial(awaiting.pods_gone, work.cluster, chain, namespace), work.seconds)
+    for kind in ("PodDisruptionBudget", "ConfigMap", "NetworkPolicy"):
+        for one in work.cluster.list(kind, namespace, selector):
+            yield from writer.delete(one)
+    for twin in twins.values():
+        yield from writer.delete(twin)
+
+
+def _raise_together(problems: Sequence[PermanentError], where: str) -> None:
+    if len(problems) == 1:
+        raise problems[0]
+    if problems:
+        said = dict.fromkeys(str(one) for one in problems)
+        raise PermanentError("; ".join(said), where=where, reason=problems[0].reason)
+
+
+def _name(obj: Json) -> str:
+    return str(obj["metadata"]["name"])

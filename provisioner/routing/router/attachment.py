@@ -1,9 +1,13 @@
 """What attaching a chain writes, and what detaching puts back. Pure.
 
 An attached Service keeps its name, its addresses and its ports. Two fields differ: its selector names the
-router's pods, and each port leads to its listener there. Two annotations are added: the Service as it was,
-canonical JSON, and its listener ports. Its twin, headless, keeps the original selector, so that the router
-can watch the baseline's endpoints.
+router's pods, and each port leads to its listener there. Three annotations are added: the Service as it was,
+canonical JSON; its listener ports; and a JSON patch that puts everything back, for the day when Laneway is
+gone and `kubectl patch --type=json` has to do. Its twin, headless, keeps the original selector, so that the
+router can watch the baseline's endpoints.
+
+What others write to an attached Service is theirs: a field that no longer says what attaching wrote is the
+owner's word of now, and is what detaching keeps and attaching again starts from.
 """
 
 from __future__ import annotations
@@ -16,8 +20,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from provisioner import labels
-from provisioner.chain.model import Chain
-from provisioner.errors import PermanentError
 from provisioner.routing.envoy.node import FIRST_LISTENER
 from provisioner.routing.intent import listeners
 from provisioner.routing.router import deployment
@@ -26,13 +28,9 @@ from provisioner.routing.router.naming import fitted
 Json = dict[str, Any]
 
 BASELINE = "baseline"  # the value of labels.ROLE
+TWIN_FIELDS = ("ipFamilies", "ipFamilyPolicy", "publishNotReadyAddresses")
 TWIN_PORT_FIELDS = ("name", "port", "targetPort", "protocol", "appProtocol")
-
-
-class CannotAttachError(PermanentError):
-    """A Service that the router cannot stand in front of; the message names each and says why."""
-
-    reason = "CannotAttach"
+NOTES = (labels.ORIGINAL, labels.LISTENERS, labels.RESTORE)
 
 
 @dataclass(frozen=True)
@@ -47,6 +45,10 @@ class Attachment:
     def name(self) -> str:
         return str(self.service["metadata"]["name"])
 
+    @property
+    def namespace(self) -> str:
+        return str(self.service["metadata"]["namespace"])
+
 
 def canonical(value: Any) -> str:
     """JSON in the one form that is compared."""
@@ -59,45 +61,36 @@ def digest(value: Any) -> str:
 
 
 def is_attached(service: Json) -> bool:
-    """Whether the Service leads to a router already."""
-    return bool((service["spec"].get("selector") or {}).get(labels.ROLE) == deployment.ROUTER)
+    """Whether the Service leads to a router, and to nothing else."""
+    selector = _selector(service)
+    return selector == deployment.marks(selector.get(labels.CHAIN, ""))
 
 
-def attachments(chain: Chain, namespace: str, services: Mapping[str, Json]) -> tuple[Attachment, ...]:
-    """The chain's Services of a namespace with their listener ports: stored ones stay, new ones follow.
-
-    CannotAttachError names every Service that is refused, each with the reason.
-    """
-    names = sorted(one.name for one in chain.services if one.namespace == namespace)
-    refused = [f"{name}: {why}" for name in names if (why := refusal(services.get(name)))]
-    if refused:
-        raise CannotAttachError("; ".join(refused), where=f"chain {chain.name}, namespace {namespace}")
-    allocated = allocate({name: services[name] for name in names})
-    return tuple(Attachment(chain.name, services[name], allocated[name]) for name in names)
+def is_noted(service: Json) -> bool:
+    """Whether attaching has written to the Service, or part of what it wrote is left."""
+    return bool(_notes(service) or labels.ROLE in _selector(service))
 
 
-def refusal(service: Json | None) -> str:
-    """Why the router cannot stand in front of a Service, and what to do; empty when it can."""
-    if service is None:
-        return "there is no Service of this name; the chain file's services are named as their Services"
-    spec = original(service)["spec"]
-    other = [one for one in spec.get("ports") or () if one.get("protocol", "TCP") != "TCP"]
-    reasons = {
-        "it is of type ExternalName: what it leads to is not in this cluster": spec.get("type")
-        == "ExternalName",
-        "it is headless: clients choose pods by themselves; give it a cluster IP": spec.get("clusterIP")
-        == "None",
-        "it has no selector: its endpoints are kept by hand": not spec.get("selector"),
-        "it has no ports": not spec.get("ports"),
-        f"port {other[0]['port'] if other else ''} is not TCP: only TCP can be routed": bool(other),
-    }
-    return next((why for why, applies in reasons.items() if applies), "")
+def chain_of(service: Json) -> str:
+    """The chain that a Service is attached to; empty when it leads to no router."""
+    selector = _selector(service)
+    return str(selector.get(labels.CHAIN, "")) if selector.get(labels.ROLE) == deployment.ROUTER else ""
 
 
-def allocate(services: Mapping[str, Json]) -> dict[str, dict[str, int]]:
+def attachments(
+    chain: str, services: Mapping[str, Json], others: Mapping[str, Json]
+) -> tuple[Attachment, ...]:
+    """The Services of a namespace with their listener ports: stored ones stay, new ones follow. `others` are
+    still attached though the chain lists them no more: their listeners are taken."""
+    allocated = allocate(services, others)
+    return tuple(Attachment(chain, services[name], allocated[name]) for name in sorted(services))
+
+
+def allocate(services: Mapping[str, Json], others: Mapping[str, Json]) -> dict[str, dict[str, int]]:
     """Listener ports for each Service's ports, unique among them all."""
     found = {name: listeners(service) for name, service in services.items()}
-    taken = {listener for stored in found.values() for listener in stored.values()}
+    held = [*found.values(), *(listeners(one) for one in others.values())]
+    taken = {listener for stored in held for listener in stored.values()}
     free = (port for port in range(FIRST_LISTENER, 65536) if port not in taken)
     return {
         name: {
@@ -109,26 +102,102 @@ def allocate(services: Mapping[str, Json]) -> dict[str, dict[str, int]]:
 
 
 def original(service: Json) -> Json:
-    """Labels, annotations and spec of a Service as its owner wrote them."""
-    annotations = service["metadata"].get("annotations") or {}
-    if kept := annotations.get(labels.ORIGINAL):
-        found: Json = json.loads(kept)
-        return found
+    """Labels, annotations and spec of a Service as its owner wants them.
+
+    ValueError when it leads to the router and the note of what it led to is gone or broken; see `recovered`.
+    """
+    kept = _kept(service)
+    notes = service["metadata"].get("annotations") or {}
     metadata = {
-        key: service["metadata"][key] for key in ("labels", "annotations") if service["metadata"].get(key)
+        "labels": service["metadata"].get("labels"),
+        "annotations": {key: value for key, value in notes.items() if key not in NOTES},
     }
-    return {"metadata": metadata, "spec": service["spec"]}
+    spec = copy.deepcopy(service["spec"])
+    if selector := _owners_selector(service, kept):
+        spec["selector"] = selector
+    stored = listeners(service)
+    for port in spec.get("ports") or ():
+        _put_back(port, stored, kept)
+    return {"metadata": {key: value for key, value in metadata.items() if value}, "spec": spec}
+
+
+def _owners_selector(service: Json, kept: Json) -> Json:
+    """The selector without what attaching wrote: all that a tool added since is the owner's."""
+    ours = deployment.marks(chain_of(service))
+    rest = {key: value for key, value in _selector(service).items() if ours.get(key) != value}
+    if _selector(service) and not rest and not kept:
+        raise ValueError(f"the annotation {labels.ORIGINAL} is gone")
+    return rest or dict(kept.get("selector") or {})
+
+
+def _put_back(port: Json, stored: Mapping[str, int], kept: Json) -> None:
+    """A port's target as it was, unless somebody has changed it since."""
+    number = str(port["port"])
+    before = next((one for one in kept.get("ports") or () if str(one["port"]) == number), None)
+    if before is None or port.get("targetPort") != stored.get(number):
+        return
+    port.pop("targetPort", None)
+    if "targetPort" in before:
+        port["targetPort"] = before["targetPort"]
+
+
+def _kept(service: Json) -> Json:
+    """The spec that was kept; empty for a Service that is not noted. ValueError for a note that is broken."""
+    note = _notes(service).get(labels.ORIGINAL)
+    if note is None:
+        return {}
+    found = json.loads(note)
+    if not isinstance(found, dict) or not isinstance(found.get("spec"), dict):
+        raise ValueError(f"the annotation {labels.ORIGINAL} does not hold a Service")
+    return dict(found["spec"])
+
+
+def recovered(service: Json, twin: Json | None) -> Json:
+    """The Service with the notes that somebody took off it, as far as its twin remembers them."""
+    if twin is None or not is_noted(service) or labels.ORIGINAL in _notes(service):
+        return service
+    found = copy.deepcopy(service)
+    kept = {"spec": {key: twin["spec"][key] for key in ("selector", "ports")}}
+    annotations = found["metadata"].setdefault("annotations", {})
+    annotations |= {labels.ORIGINAL: canonical(kept), labels.LISTENERS: canonical(listeners(twin))}
+    return found
 
 
 def annotated(attachment: Attachment) -> Json:
     """The Service with its notes, still leading where it led: what an interrupted run leaves is harmless."""
     found = copy.deepcopy(attachment.service)
+    before = original(attachment.service)
     found["metadata"]["annotations"] = {
         **(found["metadata"].get("annotations") or {}),
-        labels.ORIGINAL: canonical(original(attachment.service)),
+        labels.ORIGINAL: canonical(before),
         labels.LISTENERS: canonical(attachment.listeners),
+        labels.RESTORE: canonical(_patch(attachment, before)),
     }
     return found
+
+
+def _patch(attachment: Attachment, before: Json) -> list[Json]:
+    """A JSON patch (RFC 6902) from the attached Service to the one before. It tests what it relies on, and
+    fails as a whole when somebody changed that."""
+    ports = before["spec"].get("ports") or ()
+    targets = [
+        part
+        for place, port in enumerate(ports)
+        for part in (
+            {"op": "test", "path": f"/spec/ports/{place}/port", "value": port["port"]},
+            _target(place, port),
+        )
+    ]
+    notes = [{"op": "remove", "path": f"/metadata/annotations/{key.replace('/', '~1')}"} for key in NOTES]
+    selector = {"op": "replace", "path": "/spec/selector", "value": before["spec"].get("selector") or {}}
+    return [*targets, selector, *notes]
+
+
+def _target(place: int, port: Json) -> Json:
+    path = f"/spec/ports/{place}/targetPort"
+    if "targetPort" in port:
+        return {"op": "add", "path": path, "value": port["targetPort"]}
+    return {"op": "remove", "path": path}
 
 
 def switched(attachment: Attachment) -> Json:
@@ -141,22 +210,34 @@ def switched(attachment: Attachment) -> Json:
 
 
 def restored(service: Json) -> Json:
-    """The Service as it was before it was attached, but for what others changed since in other fields."""
+    """The Service as it was before it was attached, but for what others changed since."""
+    if not is_noted(service):
+        return service
     found, before = copy.deepcopy(service), original(service)
-    annotations = found["metadata"].get("annotations") or {}
-    kept = {
-        key: value for key, value in annotations.items() if key not in (labels.ORIGINAL, labels.LISTENERS)
-    }
+    found["spec"] = before["spec"]
     found["metadata"].pop("annotations", None)
-    if kept:
-        found["metadata"]["annotations"] = kept
-    found["spec"]["selector"] = before["spec"]["selector"]
-    targets = {str(port["port"]): port.get("targetPort") for port in before["spec"]["ports"]}
-    for port in found["spec"]["ports"]:
-        target = targets.get(str(port["port"]), port.get("targetPort"))
-        port.pop("targetPort", None)
-        port |= {} if target is None else {"targetPort": target}
+    if annotations := before["metadata"].get("annotations"):
+        found["metadata"]["annotations"] = annotations
     return found
+
+
+def disowned(service: Json) -> Json:
+    """The Service with no field that Laneway's last writes still claim, so that the next apply of its owner,
+    server-side, meets no conflict. https://kubernetes.io/docs/reference/using-api/server-side-apply/"""
+    managed = service["metadata"].get("managedFields") or []
+    others = [one for one in managed if one.get("manager") != labels.FIELD_MANAGER]
+    if not others or others == managed:
+        return service
+    return {**service, "metadata": {**service["metadata"], "managedFields": others}}
+
+
+def _selector(service: Json) -> Json:
+    return dict(service["spec"].get("selector") or {})
+
+
+def _notes(service: Json) -> Json:
+    annotations = service["metadata"].get("annotations") or {}
+    return {key: annotations[key] for key in NOTES if key in annotations}
 
 
 def twin_name(service: str) -> str:
@@ -172,15 +253,14 @@ def twin(attachment: Attachment) -> Json:
         "clusterIP": "None",
         "selector": spec["selector"],
         "ports": [{key: port[key] for key in TWIN_PORT_FIELDS if key in port} for port in spec["ports"]],
+        **{key: spec[key] for key in TWIN_FIELDS if key in spec},
     }
-    if spec.get("publishNotReadyAddresses"):
-        wanted["publishNotReadyAddresses"] = True
     return {
         "apiVersion": "v1",
         "kind": "Service",
         "metadata": {
             "name": twin_name(attachment.name),
-            "namespace": metadata["namespace"],
+            "namespace": attachment.namespace,
             "labels": marks,
             "annotations": {labels.LISTENERS: canonical(attachment.listeners)},
             "ownerReferences": [owner],

@@ -2,25 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Annotated
-
 import typer
 
-if TYPE_CHECKING:
-    from provisioner.chain.model import Chain
-    from provisioner.routing.router.attach import Step, Work
-
-ChainName = Annotated[str, typer.Argument(metavar="CHAIN", help="the chain's name, as its file says")]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="say what would be written, and write nothing")]
-Seconds = Annotated[float, typer.Option("--timeout", help="seconds that each wait may take")]
+from provisioner.routing.router import attaching
 
 
 def register(app: typer.Typer) -> None:
     """Adds them to the command line."""
     app.command("router")(router)
-    app.command("attach")(attach)
-    app.command("detach")(detach)
+    app.command("attach")(attaching.attach)
+    app.command("detach")(attaching.detach)
     app.command("envoy", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(envoy)
 
 
@@ -63,46 +54,3 @@ def envoy(context: typer.Context, drain: bool = typer.Option(False, help="Drain 
     arguments = launch.command(os.environ, context.args)
     os.chdir(launch.folder(launch.node(os.environ)))
     os.execv(arguments[0], arguments)
-
-
-def attach(chain: ChainName, dry_run: DryRun = False, timeout: Seconds = 120.0) -> None:
-    """Put the router in front of a chain's Services. Safe to interrupt and to repeat."""
-    from provisioner.routing.router import attach as attaching
-
-    wanted, work = _prepare(chain, dry_run, timeout)
-    _say(attaching.attach(wanted, work), f"chain {chain} is attached already")
-
-
-def detach(chain: ChainName, dry_run: DryRun = False, timeout: Seconds = 120.0) -> None:
-    """Restore a chain's Services as they were, and remove the router. Safe to interrupt and to repeat."""
-    from provisioner.routing.router import attach as attaching
-
-    wanted, work = _prepare(chain, dry_run, timeout)
-    _say(attaching.detach(wanted, work), f"chain {chain} is not attached")
-
-
-def _prepare(name: str, dry: bool, timeout: float) -> tuple[Chain, Work]:
-    from provisioner import cluster, settings
-    from provisioner.chain import folder as chains
-    from provisioner.errors import ConfigError
-    from provisioner.routing.router.attach import Work
-    from provisioner.routing.router.deployment import RouterSettings
-
-    current = settings.load()
-    known = {one.name: one for one in chains.load(current.chains)}
-    if name not in known:
-        raise ConfigError(
-            f"no chain {name!r}; there is {', '.join(sorted(known))}", where=str(current.chains)
-        )
-    router = RouterSettings(current.envoy_image, current.envoy_replicas, current.discovery_address)
-    return known[name], Work(cluster.connect(current.kubeconfig), router, timeout, dry)
-
-
-def _say(steps: Iterator[Step], otherwise: str) -> None:
-    """A line for each step as it happens; `otherwise` when there was none."""
-    said = False
-    for step in steps:
-        typer.echo(str(step))
-        said = True
-    if not said:
-        typer.echo(otherwise)

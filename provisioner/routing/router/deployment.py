@@ -1,6 +1,7 @@
-"""The router's pods as Kubernetes is asked for them. Pure.
+"""The router's pods as Kubernetes is asked for them, and what keeps enough of them running. Pure.
 
-They meet the `restricted` Pod Security level, need no credentials, and write only below /tmp.
+They meet the `restricted` Pod Security level, need no credentials, and write only below /tmp. They are spread
+over nodes and zones as far as there are several, and a drained node takes one of them at a time.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from provisioner import labels
-from provisioner.chain.model import Chain
+from provisioner.errors import ConfigError
 from provisioner.routing.envoy.node import READY_PORT
 from provisioner.routing.router.naming import fitted
 
@@ -19,6 +20,9 @@ Json = dict[str, Any]
 ROUTER = "router"  # the value of labels.ROLE
 DRAIN_SECONDS = 15  # how long open connections get when a pod ends
 END_SECONDS = DRAIN_SECONDS + 10
+USER = 65532  # the user of the image; said here as well, since an image may not say one by number
+WARM = "/etc/laneway/warm"  # where the pods find what the router knew last
+SPREAD = ("kubernetes.io/hostname", "topology.kubernetes.io/zone")
 
 
 @dataclass(frozen=True)
@@ -28,6 +32,16 @@ class RouterSettings:
     image: str
     replicas: int
     discovery_address: str
+
+    @property
+    def discovery_port(self) -> int:
+        """ConfigError when the address has none."""
+        _, _, port = self.discovery_address.rpartition(":")
+        if not port.isdigit():
+            raise ConfigError(
+                f"{self.discovery_address!r} is not HOST:PORT", where="LANEWAY_DISCOVERY_ADDRESS"
+            )
+        return int(port)
 
 
 def name(chain: str) -> str:
@@ -39,26 +53,44 @@ def marks(chain: str) -> dict[str, str]:
     return {labels.CHAIN: chain, labels.ROLE: ROUTER}
 
 
-def deployment(chain: Chain, namespace: str, listeners: Mapping[int, str], settings: RouterSettings) -> Json:
+def deployment(chain: str, namespace: str, listeners: Mapping[int, str], settings: RouterSettings) -> Json:
     """The router of a chain in one namespace; `listeners` are its ports, each with what it is for."""
-    selector = marks(chain.name)
     return {
-        "apiVersion": "apps/v1",
-        "kind": "Deployment",
-        "metadata": {
-            "name": name(chain.name),
-            "namespace": namespace,
-            "labels": {**labels.of_chain(chain.name), **selector},
-        },
+        **_head("apps/v1", "Deployment", chain, namespace),
         "spec": {
             "replicas": settings.replicas,
-            "selector": {"matchLabels": selector},
+            "selector": {"matchLabels": marks(chain)},
             # a pod leaves only when its successor has its configuration
             "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1}},
             "template": {
-                "metadata": {"labels": {**labels.of_chain(chain.name), **selector}},
-                "spec": _pod(chain.name, listeners, settings),
+                "metadata": {"labels": {**labels.of_chain(chain), **marks(chain)}},
+                "spec": _pod(chain, listeners, settings),
             },
+        },
+    }
+
+
+def budget(chain: str, namespace: str) -> Json:
+    """At most one pod of the router is taken away at a time, also where there is only one."""
+    return {
+        **_head("policy/v1", "PodDisruptionBudget", chain, namespace),
+        "spec": {"maxUnavailable": 1, "selector": {"matchLabels": marks(chain)}},
+    }
+
+
+def memory(chain: str, namespace: str) -> Json:
+    """Where the router keeps what its pods start with while it cannot be reached; the data is its own."""
+    return _head("v1", "ConfigMap", chain, namespace)
+
+
+def _head(api_version: str, kind: str, chain: str, namespace: str) -> Json:
+    return {
+        "apiVersion": api_version,
+        "kind": kind,
+        "metadata": {
+            "name": name(chain),
+            "namespace": namespace,
+            "labels": {**labels.of_chain(chain), **marks(chain)},
         },
     }
 
@@ -68,9 +100,28 @@ def _pod(chain: str, listeners: Mapping[int, str], settings: RouterSettings) -> 
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
         "terminationGracePeriodSeconds": END_SECONDS,
-        "securityContext": {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}},
+        "topologySpreadConstraints": [_spread(chain, key) for key in SPREAD],
+        "securityContext": {
+            "runAsNonRoot": True,
+            "runAsUser": USER,
+            "runAsGroup": USER,
+            "seccompProfile": {"type": "RuntimeDefault"},
+        },
         "containers": [_container(chain, listeners, settings)],
-        "volumes": [{"name": "tmp", "emptyDir": {}}],
+        "volumes": [
+            {"name": "tmp", "emptyDir": {}},
+            {"name": "warm", "configMap": {"name": name(chain), "optional": True}},
+        ],
+    }
+
+
+def _spread(chain: str, key: str) -> Json:
+    return {
+        "maxSkew": 1,
+        "topologyKey": key,
+        "whenUnsatisfiable": "ScheduleAnyway",
+        "labelSelector": {"matchLabels": marks(chain)},
+        "matchLabelKeys": ["pod-template-hash"],
     }
 
 
@@ -93,7 +144,10 @@ def _container(chain: str, listeners: Mapping[int, str], settings: RouterSetting
             "readOnlyRootFilesystem": True,
             "capabilities": {"drop": ["ALL"]},
         },
-        "volumeMounts": [{"name": "tmp", "mountPath": "/tmp"}],
+        "volumeMounts": [
+            {"name": "tmp", "mountPath": "/tmp"},
+            {"name": "warm", "mountPath": WARM, "readOnly": True},
+        ],
     }
 
 
@@ -103,6 +157,7 @@ def _environment(chain: str, listeners: list[int], settings: RouterSettings) -> 
         "LANEWAY_DISCOVERY_ADDRESS": settings.discovery_address,
         "LANEWAY_LISTENERS": ",".join(str(port) for port in listeners),
         "LANEWAY_DRAIN_SECONDS": str(DRAIN_SECONDS),
+        "LANEWAY_WARM": WARM,
     }
     fields = {"POD_IP": "status.podIP", "POD_NAMESPACE": "metadata.namespace"}
     return [

@@ -13,7 +13,7 @@ import pytest
 from provisioner import labels
 from provisioner.errors import ForeignObjectError, TemporaryError
 from provisioner.routing.router import attach as attaching
-from provisioner.routing.router import attachment
+from provisioner.routing.router import attachment, difference
 from provisioner.routing.router.attach import Work
 from provisioner.routing.router.deployment import RouterSettings
 from tests.support.devcluster import devcluster
@@ -118,11 +118,11 @@ def test_attach_and_detach_harm_no_request_and_leave_nothing(running):
     before = cluster.get("Service", "payment", NAMESPACE)
     with asking(cluster) as seen:
         steps = [str(step) for step in attaching.attach(chain(), work)]
-        assert len(steps) == 4, steps
+        assert len(steps) == 6, steps
         assert list(attaching.attach(chain(), work)) == [], "attaching again writes nothing"
         open_lane(cluster, "pr-4")
-        list(attaching.detach(chain(), work))
-        assert list(attaching.detach(chain(), work)) == [], "detaching again writes nothing"
+        list(attaching.detach("shop", [NAMESPACE], work))
+        assert list(attaching.detach("shop", [NAMESPACE], work)) == [], "detaching again writes nothing"
     assert set(seen) == {"baseline"}, seen
     assert seen["baseline"] > 50
     after = cluster.get("Service", "payment", NAMESPACE)
@@ -151,7 +151,7 @@ def test_a_service_that_joins_later_rolls_the_router_without_harm(running):
         list(attaching.attach(chain(["payment", "orders"]), work))
         assert answers(cluster, {"x-preview-lane": "pr-9"}, "orders") == "orders"
         assert router_pods(cluster).isdisjoint(before), "new router pods, which waited for the new listener"
-        list(attaching.detach(chain(["payment", "orders"]), work))
+        list(attaching.detach("shop", [NAMESPACE], work))
     assert set(seen) == {"baseline"}, seen
 
 
@@ -167,9 +167,11 @@ def facts(obj):
 def test_a_dry_run_says_each_step_and_writes_nothing(running):
     cluster, _ = running
     before = cluster.get("Service", "payment", NAMESPACE)
-    steps = [str(step) for step in attaching.attach(chain(), work(cluster, free_port(), dry=True))]
-    assert any("switch Service shop/payment: selector" in step and "8080 -> 10001" in step for step in steps)
-    assert any("create Deployment shop/laneway-router-shop" in step for step in steps)
+    steps = {str(step): step for step in attaching.attach(chain(), work(cluster, free_port(), dry=True))}
+    switch = steps["switch Service shop/payment"]
+    shown = difference.unified(switch.before, switch.after).splitlines()
+    assert {"-    targetPort: 8080", "+    targetPort: 10001", "-    app: payment"} <= set(shown), shown
+    assert "create Deployment shop/laneway-router-shop" in steps
     assert cluster.get("Service", "payment", NAMESPACE) == before
     assert cluster.list("Service", NAMESPACE, labels.ROLE) == []
 
@@ -180,7 +182,7 @@ def test_somebody_elses_object_is_left_alone(running):
     with pytest.raises(ForeignObjectError, match="Service shop/payment-baseline"):
         list(attaching.attach(chain(), work))
     cluster.delete("Service", "payment-baseline", NAMESPACE)
-    list(attaching.detach(chain(), work))
+    list(attaching.detach("shop", [NAMESPACE], work))
 
 
 def test_without_discovery_services_stay_as_they_are(running):
@@ -190,7 +192,7 @@ def test_without_discovery_services_stay_as_they_are(running):
         list(attaching.attach(chain(), alone))
     assert not attachment.is_attached(cluster.get("Service", "payment", NAMESPACE))
     assert answers(cluster) == "baseline"
-    list(attaching.detach(chain(), alone.__class__(cluster, alone.settings, 30.0)))
+    list(attaching.detach("shop", [NAMESPACE], alone.__class__(cluster, alone.settings, 30.0)))
 
 
 @pytest.mark.parametrize("steps", [1, 2, 3])
@@ -199,7 +201,7 @@ def test_an_attachment_that_was_interrupted_can_be_undone_or_finished(running, s
     before = facts(cluster.get("Service", "payment", NAMESPACE))
     assert len(list(islice(attaching.attach(chain(), work), steps))) == steps
     assert answers(cluster) == "baseline"
-    list(attaching.detach(chain(), work))
+    list(attaching.detach("shop", [NAMESPACE], work))
     assert facts(cluster.get("Service", "payment", NAMESPACE)) == before
     assert cluster.list("Service", NAMESPACE, labels.ROLE) == []
 
@@ -207,4 +209,4 @@ def test_an_attachment_that_was_interrupted_can_be_undone_or_finished(running, s
     list(attaching.attach(chain(), work))
     assert attachment.is_attached(cluster.get("Service", "payment", NAMESPACE))
     assert answers(cluster) == "baseline"
-    list(attaching.detach(chain(), work))
+    list(attaching.detach("shop", [NAMESPACE], work))
