@@ -18,22 +18,19 @@ https://kubernetes.io/docs/concepts/services-networking/network-policies/
 
 from __future__ import annotations
 
-import ipaddress
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from typing import Any
 
 from provisioner import labels
-from provisioner.copies.selection import label_selector
 from provisioner.routing.router import deployment
 from provisioner.routing.router.attachment import canonical, digest
 from provisioner.routing.router.backends import Backend, Target
 from provisioner.routing.router.naming import fitted
+from provisioner.routing.router.peers import EGRESS, INGRESS, NAMESPACE_NAME, isolating, opens, takes
 
 Json = dict[str, Any]
 
-NAMESPACE_NAME = "kubernetes.io/metadata.name"  # the label that every namespace has
-INGRESS, EGRESS = "Ingress", "Egress"
 DNS = 53
 
 
@@ -63,19 +60,57 @@ def _is_ours(marks: Json) -> bool:
 
 
 def refusals(scene: Scene) -> list[str]:
-    """Services whose pods are not all treated alike, so that no single rule at the router can stand for
-    them."""
-    found = []
-    for backend in scene.here:
-        kinds: list[set[str]] = [
-            {_name(one) for one in _isolating(scene.policies, pod, INGRESS)} for pod in backend.pods
-        ]
-        if some := sorted(set().union(*kinds) - kinds[0].intersection(*kinds)):
-            found.append(
-                f"{backend.service}: NetworkPolicy {', '.join(some)} selects some of its pods and not "
-                "others, and the router stands in front of all alike; let it select all of them, or none"
+    """What no addition can make right, each with the policy's name: Services whose pods are not all treated
+    alike, so that no rule at the router can stand for them; and policies that would open a way through the
+    router to a Service that they do not open themselves."""
+    here = [why for one in scene.here for why in (*_uneven(scene, one), *_way_in(scene, one))]
+    return [*here, *(why for one in scene.backends for why in _way_out(scene, one))]
+
+
+def _uneven(scene: Scene, backend: Backend) -> Iterator[str]:
+    kinds = [_names(isolating(scene.policies, pod, INGRESS)) for pod in backend.pods]
+    if some := sorted(frozenset().union(*kinds) - kinds[0].intersection(*kinds)):
+        yield (
+            f"{backend.service}: NetworkPolicy {', '.join(some)} selects some of its pods and not others, "
+            "and the router stands in front of all alike; let it select all of them, or none"
+        )
+
+
+def _way_in(scene: Scene, backend: Backend) -> Iterator[str]:
+    """Policies that select the router's pods, and not a Service's that others isolate."""
+    mine = _names(isolating(scene.policies, backend.pods[0], INGRESS))
+    for policy in isolating(scene.policies, deployment.marks(scene.chain), INGRESS) if mine else ():
+        rules = policy["spec"].get("ingress") or ()
+        if _name(policy) not in mine and any(
+            opens(rule, _at_router(one)) for rule in rules for one in backend.targets
+        ):
+            yield (
+                f"{backend.service}: NetworkPolicy {_name(policy)} would let its clients in at the router, "
+                f"and so to a Service that it does not select; add `{labels.ROLE}: DoesNotExist` to its "
+                "podSelector"
             )
-    return found
+
+
+def _way_out(scene: Scene, backend: Backend) -> Iterator[str]:
+    """Policies whose egress rules take the router's pods, at the listener of a port that they do not open."""
+    marks = {**labels.of_chain(scene.chain), **deployment.marks(scene.chain)}
+    router = replace(backend, pods=(marks,), addresses=())
+    for policy in scene.policies:
+        rules = policy["spec"].get("egress") or ()
+        for target in backend.targets:
+            through = any(_leads(rule, router, scene) and opens(rule, _at_router(target)) for rule in rules)
+            if through and not any(_leads(rule, backend, scene) and opens(rule, target) for rule in rules):
+                yield (
+                    f"{backend.service}: NetworkPolicy {_name(policy)} in {scene.namespace} lets its pods go "
+                    f"to the router's at port {target.listener}, and so to a Service to which it does not "
+                    f"let them; add `{labels.ROLE}: DoesNotExist` to the podSelector of its egress rule"
+                )
+                break
+
+
+def _at_router(target: Target) -> Target:
+    """The listener that stands in front of a target port, as a port of the router's pods."""
+    return Target(target.listener, target.listener, frozenset({target.listener}), frozenset())
 
 
 def extensions(scene: Scene) -> list[Json]:
@@ -87,7 +122,7 @@ def extensions(scene: Scene) -> list[Json]:
 def _router(scene: Scene) -> Iterator[Json]:
     """What the router's pods let in, and where they may go."""
     marks = deployment.marks(scene.chain)
-    kinds = [kind for kind in (INGRESS, EGRESS) if _isolating(scene.policies, marks, kind)]
+    kinds = [kind for kind in (INGRESS, EGRESS) if isolating(scene.policies, marks, kind)]
     if INGRESS not in kinds and any(_is_isolated(scene, one) for one in scene.here):
         kinds.insert(0, INGRESS)
     if not kinds:
@@ -117,12 +152,12 @@ def _admitted(scene: Scene) -> list[Json]:
 
 def _allowed_to(scene: Scene, backend: Backend, target: Target) -> Iterator[list[Json]]:
     """The peers of each rule that opens a target port; no peers means everybody."""
-    policies = _isolating(scene.policies, backend.pods[0], INGRESS)
+    policies = isolating(scene.policies, backend.pods[0], INGRESS)
     if not policies:
         yield []
     for policy in policies:
         for rule in policy["spec"].get("ingress") or ():
-            if _opens(rule, target):
+            if opens(rule, target):
                 yield list(rule.get("from") or ())
 
 
@@ -171,7 +206,7 @@ def _outward(scene: Scene, policy: Json) -> Iterator[Json]:
         if not rule.get("to") and not rule.get("ports"):
             continue  # it opens everything already
         for backend in scene.backends:
-            listeners = [target.listener for target in backend.targets if _opens(rule, target)]
+            listeners = [target.listener for target in backend.targets if opens(rule, target)]
             peers = _toward(rule, backend, scene)
             if listeners and peers:
                 yield {"to": peers, "ports": _ports(listeners)}
@@ -179,30 +214,19 @@ def _outward(scene: Scene, policy: Json) -> Iterator[Json]:
 
 def _toward(rule: Json, backend: Backend, scene: Scene) -> list[Json]:
     """The router's pods in place of each peer of an egress rule that takes a Service's pods."""
+    found: list[Json] = []
     if not rule.get("to"):
         return [_router_in(backend.namespace, scene.chain, {})]
-    found: list[Json] = []
     for peer in rule["to"]:
-        instead = _instead_of(peer, backend, scene)
-        if instead and instead not in found:
+        instead = _router_in(backend.namespace, scene.chain, peer.get("namespaceSelector") or {})
+        if takes(peer, backend, scene.namespace) and instead not in found:
             found.append(instead)
     return found
 
 
-def _instead_of(peer: Json, backend: Backend, scene: Scene) -> Json | None:
-    if block := peer.get("ipBlock"):
-        inside = any(_within(address, block) for address in backend.addresses)
-        return _router_in(backend.namespace, scene.chain, {}) if inside else None
-    chosen = label_selector("", peer.get("podSelector") or {})
-    if chosen is None or not any(chosen.matches(pod) for pod in backend.pods):
-        return None
-    where = peer.get("namespaceSelector")
-    if where is None:
-        return (
-            _router_in(backend.namespace, scene.chain, {}) if backend.namespace == scene.namespace else None
-        )
-    named = (where.get("matchLabels") or {}).get(NAMESPACE_NAME, backend.namespace)
-    return _router_in(backend.namespace, scene.chain, where) if named == backend.namespace else None
+def _leads(rule: Json, backend: Backend, scene: Scene) -> bool:
+    """Whether an egress rule takes a Service's pods, whatever the port."""
+    return not rule.get("to") or any(takes(peer, backend, scene.namespace) for peer in rule["to"])
 
 
 def _router_in(namespace: str, chain: str, where: Json) -> Json:
@@ -214,48 +238,8 @@ def _router_in(namespace: str, chain: str, where: Json) -> Json:
     }
 
 
-def _within(address: str, block: Json) -> bool:
-    one = ipaddress.ip_address(address)
-    if any(one in ipaddress.ip_network(cidr, strict=False) for cidr in block.get("except") or ()):
-        return False
-    return one in ipaddress.ip_network(block["cidr"], strict=False)
-
-
-def _opens(rule: Json, target: Target) -> bool:
-    """Whether a rule's ports include a target port."""
-    ports = rule.get("ports") or ()
-    return not ports or any(_is(port, target) for port in ports)
-
-
-def _is(port: Json, target: Target) -> bool:
-    if port.get("protocol", "TCP") != "TCP":
-        return False
-    number = port.get("port")
-    if number is None:
-        return True
-    if isinstance(number, str):
-        return number in target.names
-    last = int(port["endPort"]) if "endPort" in port else int(number)
-    return any(number <= one <= last for one in target.numbers)
-
-
-def _isolating(policies: Sequence[Json], pod: Any, kind: str) -> list[Json]:
-    """The policies that select a pod in one direction."""
-    found = []
-    for policy in policies:
-        chosen = label_selector("", policy["spec"].get("podSelector") or {})
-        if chosen and chosen.matches(pod) and kind in _types(policy):
-            found.append(policy)
-    return found
-
-
-def _types(policy: Json) -> Sequence[str]:
-    spec = policy["spec"]
-    return spec.get("policyTypes") or ((INGRESS, EGRESS) if spec.get("egress") else (INGRESS,))
-
-
 def _is_isolated(scene: Scene, backend: Backend) -> bool:
-    return any(_isolating(scene.policies, pod, INGRESS) for pod in backend.pods)
+    return any(isolating(scene.policies, pod, INGRESS) for pod in backend.pods)
 
 
 def _given(backend: Backend) -> list[Json]:
