@@ -21,7 +21,7 @@ from provisioner.cluster import Cluster
 from provisioner.events import ForgeEvent, Kind
 from provisioner.lane import decision
 from provisioner.lane import store as lanes
-from provisioner.lane.model import Lane
+from provisioner.lane.model import Lane, stamp
 from provisioner.lane.record import record
 from provisioner.reconcile import converge
 from tests.support.commands import LANEWAY, environment
@@ -327,7 +327,7 @@ def test_a_sweep_beside_another_ends_with_3_and_says_who_runs(queued: Desk) -> N
     cluster = queued.shop.cluster
     found = cluster.get("Lease", "laneway-sweep", "laneway-system")
     assert found is not None
-    spec = {**found["spec"], "holderIdentity": "worker-7", "renewTime": "2999-01-01T00:00:00.000000Z"}
+    spec = {**found["spec"], "holderIdentity": "worker-7", "renewTime": stamp(datetime.now(UTC))}
     taken = cluster.replace({**found, "spec": spec})
     done = queued.laneway("sweep")
     cluster.replace({**taken, "spec": {**spec, "holderIdentity": ""}})
