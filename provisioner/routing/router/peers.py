@@ -32,8 +32,8 @@ def _types(policy: Json) -> Sequence[str]:
 
 
 def takes(peer: Json, backend: Backend, namespace: str) -> bool:
-    """Whether a peer in a policy of `namespace` is one of a Service's pods. What labels a namespace has is not
-    known here: a selector of namespaces is taken to include it, and goes along in what is written."""
+    """Whether a peer in a policy of `namespace` is one of a Service's pods. What labels a namespace has is
+    not known here: a selector of namespaces is taken to include it, and goes along in what is written."""
     if block := peer.get("ipBlock"):
         return any(_within(address, block) for address in backend.addresses)
     chosen = label_selector("", peer.get("podSelector") or {})
