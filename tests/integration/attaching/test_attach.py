@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import collections
+import os
+import re
+import subprocess
 import sys
 import threading
 from contextlib import contextmanager
 from itertools import islice
+from pathlib import Path
 
 import pytest
 
@@ -16,6 +20,7 @@ from provisioner.routing.router import attach as attaching
 from provisioner.routing.router import attachment, difference
 from provisioner.routing.router.attach import Work
 from provisioner.routing.router.deployment import RouterSettings
+from provisioner.routing.router.eligibility import CannotAttachError
 from tests.support.devcluster import devcluster
 from tests.support.routing import NAMESPACE, Router, chain, free_port, get, lane, wait_until
 
@@ -67,18 +72,22 @@ def service(name: str, selector: dict[str, str], marks: dict[str, str] | None = 
 
 
 @pytest.fixture(scope="module")
-def running(tmp_path_factory):
-    """A cluster with one service, payment, that answers; and a discovery server."""
+def embedded(tmp_path_factory):
     with devcluster(tmp_path_factory.mktemp("cluster")) as found:
-        found.cluster.apply(
-            {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}}, force=True
-        )
-        found.cluster.create(workload("payment", {"app": "payment"}, "baseline"))
-        found.cluster.create(service("payment", {"app": "payment"}))
-        wait_until(lambda: answers(found.cluster) == "baseline", 20, "the baseline's first answer")
-        router = Router(found.cluster, chain(["payment", "orders"]))
-        yield found.cluster, work(found.cluster, router.port)
-        router.stop()
+        yield found
+
+
+@pytest.fixture(scope="module")
+def running(embedded):
+    """A cluster with one service, payment, that answers; and a discovery server."""
+    cluster = embedded.cluster
+    cluster.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}}, force=True)
+    cluster.create(workload("payment", {"app": "payment"}, "baseline"))
+    cluster.create(service("payment", {"app": "payment"}))
+    wait_until(lambda: answers(cluster) == "baseline", 20, "the baseline's first answer")
+    router = Router(cluster, chain(["payment", "orders"]))
+    yield cluster, work(cluster, router.port)
+    router.stop()
 
 
 def work(cluster, port, **options):
@@ -210,3 +219,58 @@ def test_an_attachment_that_was_interrupted_can_be_undone_or_finished(running, s
     assert attachment.is_attached(cluster.get("Service", "payment", NAMESPACE))
     assert answers(cluster) == "baseline"
     list(attaching.detach("shop", [NAMESPACE], work))
+
+
+DOCUMENTED = Path(__file__).parents[3] / "docs" / "attaching.md"
+
+
+def test_when_laneway_is_gone_the_documented_lines_restore_with_kubectl_alone(running, embedded):
+    cluster, work = running
+    before = facts(cluster.get("Service", "payment", NAMESPACE))
+    list(attaching.attach(chain(), work))
+    (lines,) = re.findall(r"```sh\n(chain=shop .*?)```", DOCUMENTED.read_text(), re.DOTALL)
+    tools = Path(sys.executable).parent
+    environment = {
+        **os.environ,
+        "KUBECONFIG": str(embedded.kubeconfig),
+        "PATH": f"{tools}:{os.environ['PATH']}",
+    }
+    with asking(cluster) as seen:
+        done = subprocess.run(
+            ["sh", "-euc", lines], env=environment, capture_output=True, text=True, timeout=120
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+    assert set(seen) == {"baseline"}, seen
+    assert facts(cluster.get("Service", "payment", NAMESPACE)) == before
+    for kind in ("Service", "Deployment", "PodDisruptionBudget", "ConfigMap", "NetworkPolicy"):
+        assert cluster.list(kind, NAMESPACE, labels.ROLE) == []
+
+
+def test_a_chain_whose_file_names_a_service_no_more_gives_it_back(running):
+    cluster, work = running
+    cluster.create(service("money", {"app": "payment"}))
+    before = facts(cluster.get("Service", "money", NAMESPACE))
+    both = chain(["payment", "money"])
+    list(attaching.attach(both, work))
+    with asking(cluster) as seen:
+        list(attaching.attach(chain(["payment"]), work))
+    assert set(seen) == {"baseline"}, seen
+    assert facts(cluster.get("Service", "money", NAMESPACE)) == before
+    assert cluster.get("Service", "money-baseline", NAMESPACE) is None
+    list(attaching.detach("shop", [NAMESPACE], work))
+
+
+def test_what_is_refused_is_said_at_once_before_anything_is_written(running):
+    cluster, work = running
+    cluster.create(service("bare", {}, clusterIP="None"))
+    with pytest.raises(CannotAttachError) as raised:
+        list(attaching.attach(chain(["payment", "bare", "nowhere"]), work))
+    assert "shop/bare: it is headless" in str(raised.value)
+    assert "shop/nowhere: there is no Service of this name" in str(raised.value)
+    assert cluster.list("Service", NAMESPACE, labels.ROLE) == []
+    assert not attachment.is_noted(cluster.get("Service", "payment", NAMESPACE))
+
+
+def test_a_namespace_that_is_gone_is_detached_already(running):
+    _, work = running
+    assert list(attaching.detach("shop", ["gone"], work)) == []
