@@ -143,6 +143,10 @@ class Cluster:
         finally:
             response.close()
 
+    def version(self) -> Json:
+        """What the API server says of itself: `major`, `minor` and `gitVersion` among others, as text."""
+        return self._request("GET", "/version")
+
     def reachable(self) -> None:
         """Raises ClusterError or PermanentError unless the API server answers and knows Lanes."""
         try:

@@ -1,0 +1,83 @@
+"""Reads what a chain file is held against. What may not be read is noted with the server's own words, which
+name the missing verb and resource, and all else is read all the same."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from provisioner.cluster import Cluster
+from provisioner.errors import PermanentError
+
+Json = dict[str, Any]
+
+KINDS = (
+    *("Service", "Deployment", "StatefulSet", "DaemonSet", "Pod"),
+    *("PersistentVolumeClaim", "PodDisruptionBudget", "NetworkPolicy"),
+)
+DEFINITION = "lanes.laneway.dev"
+
+
+@dataclass(frozen=True)
+class Seen:
+    """Namespaces as read. `unread` says why, by namespace and kind; `absent` are those that do not exist."""
+
+    objects: dict[tuple[str, str], tuple[Json, ...]] = field(default_factory=dict)
+    absent: frozenset[str] = frozenset()
+    unread: dict[tuple[str, str], str] = field(default_factory=dict)
+
+    def of(self, kind: str, *namespaces: str) -> tuple[Json, ...]:
+        """The objects of a kind in these namespaces."""
+        return tuple(one for namespace in namespaces for one in self.objects.get((namespace, kind), ()))
+
+    def knows(self, namespace: str, *kinds: str) -> bool:
+        """Whether all of these kinds could be read there."""
+        return all((namespace, kind) in self.objects for kind in kinds)
+
+
+@dataclass(frozen=True)
+class Server:
+    """The API server: its version, and the definition of Lanes there; None where there is none. `unread` says
+    why that could not be looked at."""
+
+    version: Json
+    definition: Json | None
+    unread: str = ""
+
+
+def server(cluster: Cluster) -> Server:
+    """Raises ClusterError when the server does not answer."""
+    version = cluster.version()
+    try:
+        return Server(version, cluster.get("CustomResourceDefinition", DEFINITION))
+    except PermanentError as error:
+        return Server(version, None, str(error))
+
+
+def namespaces(cluster: Cluster, names: Iterable[str]) -> Seen:
+    """Everything of the chain's namespaces that the rules look at."""
+    seen = Seen()
+    absent = set()
+    for name in sorted(set(names)):
+        if _is_absent(cluster, name):
+            absent.add(name)
+        else:
+            _read(cluster, name, seen)
+    return Seen(seen.objects, frozenset(absent), seen.unread)
+
+
+def _is_absent(cluster: Cluster, name: str) -> bool:
+    """Whether a namespace certainly does not exist; who may not read it is told by what follows."""
+    try:
+        return cluster.get("Namespace", name) is None
+    except PermanentError:
+        return False
+
+
+def _read(cluster: Cluster, namespace: str, seen: Seen) -> None:
+    for kind in KINDS:
+        try:
+            seen.objects[namespace, kind] = tuple(cluster.list(kind, namespace))
+        except PermanentError as error:
+            seen.unread[namespace, kind] = error.message

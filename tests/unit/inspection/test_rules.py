@@ -1,0 +1,227 @@
+"""What `laneway check` finds, each on a cluster that is right but for one thing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from provisioner import labels
+from provisioner.inspection import rules, server
+from provisioner.inspection.findings import Finding, Severity, is_wrong
+from provisioner.inspection.gather import KINDS, Seen, Server
+from provisioner.routing.router import attachment
+from provisioner.routing.router.attachment import Attachment
+from tests.support.routing import chain
+
+Json = dict[str, Any]
+CRD = Path(__file__).parents[3] / "charts" / "laneway" / "crds" / "lanes.yaml"
+NAMESPACE = "shop"
+
+
+def service(name: str = "payment", **spec: Any) -> Json:
+    ports = [{"name": "http", "port": 80, "targetPort": "web", "protocol": "TCP"}]
+    metadata = {"name": name, "namespace": NAMESPACE, "uid": name}
+    spec = {"clusterIP": "10.0.0.1", "selector": {"app": "payment"}, "ports": ports, **spec}
+    return {"apiVersion": "v1", "kind": "Service", "metadata": metadata, "spec": spec}
+
+
+def attached(obj: Json) -> Json:
+    return attachment.switched(Attachment("shop", obj, {"80": 10001}))
+
+
+POD_SPEC = {
+    "containers": [{"name": "app", "image": "a:1", "ports": [{"name": "web", "containerPort": 8080}]}]
+}
+POD = {
+    "kind": "Pod",
+    "metadata": {"name": "payment-1", "namespace": NAMESPACE, "labels": {"app": "payment"}},
+    "spec": POD_SPEC,
+    "status": {"phase": "Running"},
+}
+WORKLOAD = {
+    "apiVersion": "apps/v1",
+    "kind": "Deployment",
+    "metadata": {"name": "payment", "namespace": NAMESPACE, "generation": 1},
+    "spec": {
+        "replicas": 1,
+        "selector": {"matchLabels": {"app": "payment"}},
+        "template": {"metadata": {"labels": {"app": "payment"}}, "spec": POD_SPEC},
+    },
+}
+
+
+def cluster(**objects: Any) -> Seen:
+    """One that is right, but for the kinds that are given instead."""
+    usual = {"Service": [attached(service())], "Deployment": [WORKLOAD], "Pod": [POD]}
+    return Seen({(NAMESPACE, kind): tuple((usual | objects).get(kind, ())) for kind in KINDS})
+
+
+def found(seen: Seen) -> list[Finding]:
+    return rules.findings(chain(), seen)
+
+
+def test_a_cluster_in_which_all_fits_is_told_nothing() -> None:
+    assert found(cluster()) == []
+
+
+CASES: dict[str, tuple[Seen, str, str]] = {
+    "a namespace that does not exist": (
+        Seen(absent=frozenset({NAMESPACE})),
+        "NoNamespace",
+        "it does not exist",
+    ),
+    "a right that is missing": (
+        Seen(unread={(NAMESPACE, "Service"): 'cannot list resource "services"'}),
+        "Forbidden",
+        'cannot list resource "services"',
+    ),
+    "no such Service": (cluster(Service=[service("other")]), "CannotAttach", "no Service of this name"),
+    "a Service with no selector": (cluster(Service=[service(selector=None)]), "CannotAttach", "no selector"),
+    "a port name that nobody has": (
+        cluster(Service=[service(ports=[{"port": 80, "targetPort": "wbe"}])]),
+        "CannotAttach",
+        "named wbe",
+    ),
+    "no such workload": (cluster(Deployment=[]), "CannotClone", "no such workload"),
+    "a Service that leads elsewhere": (
+        cluster(Service=[attached(service(selector={"app": "money"}))]),
+        "CannotClone",
+        "no Service selects its pods",
+    ),
+    "a claim that one pod has for itself": (
+        cluster(
+            Deployment=[
+                {
+                    **WORKLOAD,
+                    "spec": {
+                        **WORKLOAD["spec"],
+                        "template": {
+                            "metadata": {"labels": {"app": "payment"}},
+                            "spec": {
+                                **POD_SPEC,
+                                "volumes": [{"name": "d", "persistentVolumeClaim": {"claimName": "disk"}}],
+                            },
+                        },
+                    },
+                }
+            ],
+            PersistentVolumeClaim=[
+                {
+                    "metadata": {"name": "disk", "namespace": NAMESPACE},
+                    "spec": {"accessModes": ["ReadWriteOnce"]},
+                }
+            ],
+        ),
+        "CannotClone",
+        "ReadWriteOnce",
+    ),
+    "an entry without HTTP": (
+        cluster(Service=[attached(service(ports=[{"name": "tcp-x", "port": 80, "targetPort": "web"}]))]),
+        "EntryNotHttp",
+        "no HTTP port",
+    ),
+    "an attachment that somebody wrote over": (
+        cluster(Service=[{**attached(service()), "spec": service()["spec"]}]),
+        "NotAsAttached",
+        "laneway attach shop",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_what_is_wrong_is_an_error_that_names_it(case: str) -> None:
+    seen, reason, words = CASES[case]
+    errors = [one for one in found(seen) if one.severity is Severity.ERROR]
+    assert any(one.reason == reason and words in one.message for one in errors), errors
+
+
+WARNINGS: dict[str, tuple[Seen, str, str]] = {
+    "a Service that is not attached yet": (
+        cluster(Service=[service()]),
+        "NotAttached",
+        "laneway attach shop",
+    ),
+    "a Service without pods": (cluster(Pod=[]), "NoPods", "no pod runs"),
+    "two Services that select one workload": (
+        cluster(Service=[attached(service()), service("money")]),
+        "SecondService",
+        "Service money leads to the same pods",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", WARNINGS)
+def test_what_one_should_know_is_a_warning(case: str) -> None:
+    seen, reason, words = WARNINGS[case]
+    (only,) = found(seen)
+    assert (only.severity, only.reason) == (Severity.WARNING, reason)
+    assert words in only.message
+    assert not is_wrong([only])
+
+
+def test_everything_wrong_is_said_at_once() -> None:
+    seen = cluster(Service=[service(clusterIP="None")], Deployment=[])
+    assert {one.reason for one in found(seen)} == {"CannotAttach", "CannotClone"}
+
+
+# the cluster itself
+
+NEW = {"major": "1", "minor": "36+", "gitVersion": "v1.36.0"}
+
+
+def definition() -> Json:
+    loaded: Json = yaml.safe_load(CRD.read_text())
+    return loaded
+
+
+def test_a_cluster_of_now_with_the_charts_definition_will_do() -> None:
+    assert list(server.findings(Server(NEW, definition()))) == []
+
+
+def test_a_cluster_older_than_supported_is_told_which_is() -> None:
+    old = {"major": "1", "minor": "24", "gitVersion": "v1.24.3"}
+    (only,) = server.findings(Server(old, definition()))
+    assert only.reason == "ClusterTooOld"
+    assert "v1.24.3" in only.message
+    assert "1.29" in only.message
+
+
+def forget(path: str) -> Callable[[Json], None]:
+    *way, last = path.split(".")
+
+    def change(made: Json) -> None:
+        schema = made["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
+        for part in way:
+            schema = schema["properties"][part]
+        del schema["properties"][last]
+
+    return change
+
+
+@pytest.mark.parametrize("path", server.NEEDED)
+def test_a_definition_of_an_older_version_is_told_what_it_lacks(path: str) -> None:
+    made = definition()
+    forget(path)(made)
+    (only,) = server.findings(Server(NEW, made))
+    assert (only.severity, only.reason) == (Severity.ERROR, "DefinitionTooOld")
+    assert path in only.message
+
+
+def test_a_cluster_without_lanes_is_told_how_to_get_them() -> None:
+    (only,) = server.findings(Server(NEW, None))
+    assert only.reason == "NotInstalled"
+
+
+def test_who_may_not_read_definitions_is_told_so_and_nothing_else() -> None:
+    (only,) = server.findings(Server(NEW, None, "customresourcedefinitions is forbidden"))
+    assert (only.severity, only.reason) == (Severity.WARNING, "Unread")
+
+
+def test_lanes_and_their_copies_are_no_part_of_the_baseline() -> None:
+    copy = {**WORKLOAD, "metadata": {**WORKLOAD["metadata"], "labels": {labels.LANE: "pr-4"}}}
+    errors = [one.message for one in found(cluster(Deployment=[copy])) if one.severity is Severity.ERROR]
+    assert any("no such workload" in one for one in errors)
