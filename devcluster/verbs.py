@@ -153,9 +153,11 @@ def delete_collection(request: Request) -> Answer:
 
 
 def _deletion(request: Request) -> Deletion:
-    """From the body's DeleteOptions and the query, which may say the same."""
+    """From the body's DeleteOptions; from the query, which may say the same, only where there is no body."""
     options = requests.document(request.raw, request.content_type)
     query = request.call.query
+    if options:
+        return Deletion.of(options)
     if query.get("propagationPolicy"):
         options["propagationPolicy"] = query["propagationPolicy"]
     if query.get("gracePeriodSeconds"):

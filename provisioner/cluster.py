@@ -89,7 +89,8 @@ class Cluster:
 
     def rehearse_delete(self, kind: str, name: str, namespace: str = "", *, uid: str = "") -> bool:
         """As `delete`, without effect."""
-        return self._delete(KINDS[kind].path(namespace, name), {"uid": uid}, WITHOUT_EFFECT)
+        # in the body: a server that is sent one does not look at the query
+        return self._delete(KINDS[kind].path(namespace, name), {"uid": uid}, {"dryRun": ["All"]})
 
     def replace(self, obj: Json, subresource: str = "") -> Json:
         """Replaces, conditional on the object's resourceVersion where it has one."""
@@ -157,13 +158,13 @@ class Cluster:
                 reason="NotInstalled",
             ) from error
 
-    def _delete(self, path: str, conditions: Query, query: Query) -> bool:
+    def _delete(self, path: str, conditions: Query, more: Json) -> bool:
         preconditions = {key: value for key, value in conditions.items() if value}
-        options: Json = {"kind": "DeleteOptions", "apiVersion": "v1", "propagationPolicy": "Background"}
+        options: Json = {"kind": "DeleteOptions", "apiVersion": "v1", "propagationPolicy": "Background", **more}
         if preconditions:
             options["preconditions"] = preconditions
         try:
-            self._request("DELETE", path, query, options)
+            self._request("DELETE", path, {}, options)
         except NotFoundError:
             return False
         return True

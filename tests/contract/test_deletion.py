@@ -51,6 +51,23 @@ def test_preconditions_guard_a_deletion(cluster: Cluster, namespace: str) -> Non
     cluster.delete(path, {"preconditions": {"uid": made["metadata"]["uid"]}}, expect=200)
 
 
+def test_a_deletion_is_rehearsed_by_its_body_or_by_its_query_without_one(
+    cluster: Cluster, namespace: str
+) -> None:
+    cluster.post(maps(namespace), config_map("a"))
+    path = f"{maps(namespace)}/a"
+    cluster.delete(path, {"dryRun": ["All"]}, expect=200)
+    cluster.delete(path, expect=200, dryRun="All")
+    cluster.get(path)
+
+
+def test_beside_a_body_the_query_of_a_deletion_is_not_looked_at(cluster: Cluster, namespace: str) -> None:
+    cluster.post(maps(namespace), config_map("a"))
+    path = f"{maps(namespace)}/a"
+    cluster.delete(path, {"propagationPolicy": "Background"}, expect=200, dryRun="All")
+    cluster.get(path, expect=404)
+
+
 def test_an_unknown_propagation_is_refused(cluster: Cluster, namespace: str) -> None:
     cluster.post(maps(namespace), config_map("a"))
     assert cluster.delete(f"{maps(namespace)}/a", {"propagationPolicy": "Sideways"}).get("code") in (400, 422)

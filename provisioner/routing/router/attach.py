@@ -11,6 +11,7 @@ Service, and every right that is missing, is said at once, and nothing is left h
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -32,12 +33,15 @@ Json = dict[str, Any]
 
 @dataclass(frozen=True)
 class Work:
-    """What a run needs: `seconds` bounds each wait, `dry` writes nothing."""
+    """What a run needs: `seconds` bounds each wait, `dry` writes nothing. For `settle` seconds after Services
+    have been led away from the router, it stays as it is: node proxies follow EndpointSlices a moment later,
+    and nothing tells when they have."""
 
     cluster: Cluster
     settings: RouterSettings
     seconds: float = 120.0
     dry: bool = False
+    settle: float = 3.0
 
 
 @dataclass(frozen=True)
@@ -239,6 +243,7 @@ def _release(chain: str, here: Found, writer: Writer, work: Work) -> Iterator[St
     names = [_name(one) for one in here.leftovers]
     if names and not writer.dry:
         awaiting.wait(partial(awaiting.led_away, work.cluster, chain, here.namespace, names), work.seconds)
+        time.sleep(work.settle)
 
 
 def _restore(service: Json, twin: Json | None, writer: Writer) -> Iterator[Step]:

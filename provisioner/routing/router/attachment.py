@@ -68,7 +68,8 @@ def is_attached(service: Json) -> bool:
 
 def is_noted(service: Json) -> bool:
     """Whether attaching has written to the Service, or part of what it wrote is left."""
-    return bool(_notes(service) or labels.ROLE in _selector(service))
+    marks = service["metadata"].get("labels") or {}
+    return marks.get(labels.ROLE) != BASELINE and bool(_notes(service) or labels.ROLE in _selector(service))
 
 
 def chain_of(service: Json) -> str:

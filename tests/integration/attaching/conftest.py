@@ -32,7 +32,7 @@ class Prompt:
 
     @property
     def work(self) -> Work:
-        return Work(self.cluster, RouterSettings("host", 1, "127.0.0.1:18000"), 5.0)
+        return Work(self.cluster, RouterSettings("host", 1, "127.0.0.1:18000"), 5.0, settle=0.0)
 
     def run(self, name: str) -> None:
         """A service: a pod that is ready, and a Service that leads to it."""

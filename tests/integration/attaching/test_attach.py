@@ -91,7 +91,8 @@ def running(embedded):
 
 
 def work(cluster, port, **options):
-    return Work(cluster, RouterSettings("host", 1, f"127.0.0.1:{port}"), 30.0, **options)
+    settings = RouterSettings("host", 1, f"127.0.0.1:{port}")
+    return Work(cluster, settings, 30.0, settle=0.0, **options)
 
 
 def answers(cluster, headers=None, name="payment"):

@@ -90,6 +90,10 @@ def test_the_twin_keeps_selector_and_ports_and_is_what_the_router_reads():
     assert [(one.number, one.listener, one.protocol) for one in ports(twin)] == [(80, 10001, Protocol.HTTP)]
 
 
+def test_a_twin_is_nothing_to_restore_though_it_notes_its_listeners():
+    assert not attachment.is_noted(attachment.twin(Attachment("shop", service(), {"80": 10001})))
+
+
 def test_the_twin_of_an_attached_service_is_that_of_the_service_before():
     plain = attachment.twin(Attachment("shop", service(), {"80": 10001}))
     assert attachment.twin(Attachment("shop", attached(service()), {"80": 10001})) == plain
