@@ -160,7 +160,8 @@ class Cluster:
 
     def _delete(self, path: str, conditions: Query, more: Json) -> bool:
         preconditions = {key: value for key, value in conditions.items() if value}
-        options: Json = {"kind": "DeleteOptions", "apiVersion": "v1", "propagationPolicy": "Background", **more}
+        options: Json = {"kind": "DeleteOptions", "apiVersion": "v1", "propagationPolicy": "Background"}
+        options |= more
         if preconditions:
             options["preconditions"] = preconditions
         try:
