@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import urllib3
+import yaml
 from kubernetes.client.api_client import ApiClient
 from kubernetes.client.configuration import Configuration
 from kubernetes.client.exceptions import ApiException
@@ -254,8 +255,8 @@ def connect(kubeconfig: str = "", context: str = "") -> Cluster:
             load_kube_config(kubeconfig, context or None, client_configuration=configuration)
         else:
             load_incluster_config(client_configuration=configuration)
-    except (ConfigException, OSError) as error:
-        why = str(error).rstrip(".")
+    except (ConfigException, OSError, yaml.YAMLError) as error:
+        why = " ".join(str(error).split()).rstrip(".")
         if not kubeconfig:
             why = f"no cluster is named, and this is no pod that has one's credentials ({why})"
         raise ConfigError(

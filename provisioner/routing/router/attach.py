@@ -78,12 +78,24 @@ def attach(chain: Chain, work: Work) -> Iterator[Step]:
 
 
 def _read(chain: Chain, cluster: Cluster) -> list[Found]:
-    """The chain as it is in the cluster. CannotAttachError names every Service that is refused."""
+    """The chain as it is in the cluster. PermanentError names every right that is missing, CannotAttachError
+    every Service that is refused."""
     refused: list[str] = []
+    _raise_together(list(_unreadable(chain, cluster)), f"attach {chain.name}")
     found = [_read_namespace(chain, namespace, cluster, refused) for namespace in chain.namespaces]
     if refused:
         raise CannotAttachError("; ".join(refused), where=f"chain {chain.name}")
     return found
+
+
+def _unreadable(chain: Chain, cluster: Cluster) -> Iterator[PermanentError]:
+    """What may not be read of all that will be, so that it is said at once and not one by one."""
+    for namespace in chain.namespaces:
+        for kind in ("Service", "Pod", "NetworkPolicy", "EndpointSlice"):
+            try:
+                cluster.list(kind, namespace)
+            except PermanentError as error:
+                yield error
 
 
 def _read_namespace(chain: Chain, namespace: str, cluster: Cluster, refused: list[str]) -> Found:

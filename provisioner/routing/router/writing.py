@@ -51,7 +51,10 @@ class Writer:
 
     def apply(self, wanted: Json) -> Iterator[Step]:
         """Creates or changes an object of our own; ForeignObjectError for one of its name that is not."""
-        before = self._get(_key(wanted))
+        read: list[Json | None] = []
+        if self._refused(lambda: read.append(self._get(_key(wanted)))):
+            return
+        (before,) = read
         stamped = _stamped(wanted)
         if self._refused(lambda: _refuse_foreign(before, wanted)):
             return
