@@ -48,6 +48,7 @@ _ALL = (
     Kind("Job", "batch/v1", "jobs"),
     Kind("Lease", "coordination.k8s.io/v1", "leases"),
     Kind("EndpointSlice", "discovery.k8s.io/v1", "endpointslices"),
+    Kind("Ingress", "networking.k8s.io/v1", "ingresses"),
     Kind("NetworkPolicy", "networking.k8s.io/v1", "networkpolicies"),
     Kind("PodDisruptionBudget", "policy/v1", "poddisruptionbudgets"),
     Kind(

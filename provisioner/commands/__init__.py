@@ -6,11 +6,13 @@ import typer
 
 from provisioner.commands import change as commands_change
 from provisioner.commands import check as commands_check
+from provisioner.commands import init as commands_init
 from provisioner.commands import lanes as commands_lanes
 
 
 def register(app: typer.Typer) -> None:
     """Adds them to the command line."""
+    app.command()(commands_init.init)
     app.command()(commands_check.check)
     app.command()(commands_lanes.lanes)
     app.command()(commands_lanes.status)

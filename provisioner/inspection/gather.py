@@ -16,6 +16,7 @@ KINDS = (
     *("Service", "Deployment", "StatefulSet", "DaemonSet", "Pod"),
     *("PersistentVolumeClaim", "PodDisruptionBudget", "NetworkPolicy"),
 )
+DRAFTED = ("Service", "Deployment", "StatefulSet", "DaemonSet", "Pod", "Ingress")
 DEFINITION = "lanes.laneway.dev"
 
 
@@ -55,15 +56,15 @@ def server(cluster: Cluster) -> Server:
         return Server(version, None, str(error))
 
 
-def namespaces(cluster: Cluster, names: Iterable[str]) -> Seen:
-    """Everything of the chain's namespaces that the rules look at."""
+def namespaces(cluster: Cluster, names: Iterable[str], kinds: Iterable[str] = KINDS) -> Seen:
+    """Everything of these kinds in these namespaces."""
     seen = Seen()
     absent = set()
     for name in sorted(set(names)):
         if _is_absent(cluster, name):
             absent.add(name)
         else:
-            _read(cluster, name, seen)
+            _read(cluster, name, kinds, seen)
     return Seen(seen.objects, frozenset(absent), seen.unread)
 
 
@@ -75,8 +76,8 @@ def _is_absent(cluster: Cluster, name: str) -> bool:
         return False
 
 
-def _read(cluster: Cluster, namespace: str, seen: Seen) -> None:
-    for kind in KINDS:
+def _read(cluster: Cluster, namespace: str, kinds: Iterable[str], seen: Seen) -> None:
+    for kind in kinds:
         try:
             seen.objects[namespace, kind] = tuple(cluster.list(kind, namespace))
         except PermanentError as error:
