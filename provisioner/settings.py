@@ -5,6 +5,7 @@ Every field is `LANEWAY_` plus its name in capitals. Units are in the names or s
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Annotated
 
@@ -29,6 +30,9 @@ class Settings(BaseSettings):
 
     # each may hold two secrets, separated by a comma, while one replaces the other
     github_secrets: Annotated[tuple[str, ...], NoDecode] = ()
+    # a file with a token that may read pull requests; with it GitHub says which are open, else deliveries do
+    github_token_file: Path | None = None
+    github_api: str = "https://api.github.com"  # GitHub Enterprise Server: https://HOST/api/v3
     hooks_host: str = "0.0.0.0"
     hooks_port: int = 8080
     max_body_bytes: int = 25 * 1024 * 1024  # what GitHub sends at most
@@ -74,6 +78,18 @@ class Settings(BaseSettings):
                 f"{value[:80]!r} must be redis://HOST:PORT/0 (rediss:// with TLS) or unix://PATH"
             )
         return value
+
+    @field_validator("github_api")
+    @classmethod
+    def _is_http(cls, value: str) -> str:
+        if not re.match(r"https?://[^/]", value):
+            raise ValueError(f"{value[:80]!r} must be https://HOST or https://HOST/api/v3")
+        return value.rstrip("/")
+
+    @field_validator("github_token_file", mode="before")
+    @classmethod
+    def _may_be_empty(cls, value: object) -> object:
+        return value or None
 
     @field_validator("github_secrets", mode="before")
     @classmethod

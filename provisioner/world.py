@@ -8,6 +8,7 @@ from datetime import datetime
 
 from provisioner.chain.model import Chain
 from provisioner.cluster import Cluster
+from provisioner.forges import SILENT, Forges
 from provisioner.git import Repositories
 from provisioner.lane.ledger import Ledger
 from provisioner.settings import Settings
@@ -15,12 +16,13 @@ from provisioner.settings import Settings
 
 @dataclass(frozen=True)
 class World:
-    """The cluster, the repositories, the settings and the clock (UTC)."""
+    """The cluster, the repositories, the settings, the clock (UTC), and the forges that can be asked."""
 
     cluster: Cluster
     repositories: Repositories
     settings: Settings
     now: Callable[[], datetime]
+    forges: Forges = SILENT
 
     def ledger(self, chain: Chain) -> Ledger:
         """The chain's ledger of closed and waiting pull requests."""

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 from provisioner import cluster as clusters
-from provisioner import reconcile
+from provisioner import forges, reconcile
 from provisioner.chain import folder as chains
 from provisioner.chain.book import ChainBook
 from provisioner.cluster import Cluster
@@ -83,7 +83,9 @@ def _worlds(settings: Settings, cluster: Cluster) -> Callable[[Fence], World]:
         credentials=from_secrets(cluster, settings.namespace),
     )
 
+    known = forges.connect(settings)
+
     def world(fence: Fence) -> World:
-        return World(FencedCluster(cluster, fence), repositories, settings, lambda: datetime.now(UTC))
+        return World(FencedCluster(cluster, fence), repositories, settings, lambda: datetime.now(UTC), known)
 
     return world

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from provisioner import cluster, settings
+from provisioner import cluster, forges, settings
 from provisioner.chain import folder as chains
 from provisioner.chain.model import Chain
 from provisioner.cluster import Cluster
@@ -27,7 +27,8 @@ def connect() -> Cluster:
 def world(found: Settings) -> World:
     """The world in which a command acts."""
     repositories = Repositories(found.mirrors, max_bytes=found.mirror_bytes, timeout=found.git_seconds)
-    return World(cluster.connect(found.kubeconfig), repositories, found, lambda: datetime.now(UTC))
+    reached = cluster.connect(found.kubeconfig)
+    return World(reached, repositories, found, lambda: datetime.now(UTC), forges.connect(found))
 
 
 def chain(found: Settings, name: str) -> Chain:

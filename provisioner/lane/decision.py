@@ -106,6 +106,11 @@ def branch_key(event: ForgeEvent) -> str:
     return f"{event.repository.lower()}@{event.ref}"
 
 
+def asks_for_lane(event: ForgeEvent, chain: Chain) -> bool:
+    """Whether a pull request as its forge shows it is open, and has the label that the chain asks for."""
+    return event.kind is not Kind.CLOSED and not _lacks_label(event, chain)
+
+
 def still_open(members: Iterable[Member], tombstones: Mapping[str, datetime]) -> tuple[Member, ...]:
     """The members that no tombstone ends: what `fold` would have left had it known all tombstones."""
     return tuple(member for member in members if not _is_buried(member, tombstones))
@@ -123,7 +128,7 @@ def _wanted(
     lane: Lane | None, event: ForgeEvent, chain: Chain, tombstones: Mapping[str, datetime]
 ) -> Decision:
     """A pull request that is open, as its forge says."""
-    if chain.lifecycle.when is Trigger.LABELLED and chain.lifecycle.label not in event.labels:
+    if _lacks_label(event, chain):
         return _end(lane, _unlabelled(event, chain.lifecycle.label), tombstones)
     member = _member(event)
     if _is_buried(member, tombstones):
@@ -136,6 +141,10 @@ def _wanted(
         return _fork(event, chain.forks, known)
     reason = Reason.OPENED if known is None else Reason.UPDATED
     return Decision(reason, f"{member.key} is open at {member.sha[:12]}", lane.with_member(member))
+
+
+def _lacks_label(event: ForgeEvent, chain: Chain) -> bool:
+    return chain.lifecycle.when is Trigger.LABELLED and chain.lifecycle.label not in event.labels
 
 
 def _fork(event: ForgeEvent, policy: ForkPolicy, known: Member | None) -> Decision:

@@ -27,8 +27,10 @@ class Recorded:
 def record(event: ForgeEvent, chain: Chain, world: World) -> tuple[Recorded, ...]:
     """Writes what the event means for its lane. Returns the lanes that have to converge.
 
-    Safe to run concurrently and repeatedly: the Lane is written conditionally, a tombstone before it.
+    Where its forge can be asked, what it says of the pull request now counts instead of the event. Safe to
+    run concurrently and repeatedly: the Lane is written conditionally, a tombstone before it.
     """
+    event = world.forges.latest(event, chain)
     name = decision.lane_of(event, chain)
     if event.kind is Kind.DELETED and _exists(event, chain, world):
         log.info("event.outlived", repository=event.repository, ref=event.ref)

@@ -9,8 +9,9 @@ A member ends for the first reason that holds, a lane with its last member, or w
     nobody pushed to or used the lane for its ttl    Expired              not of pinned lanes
 
 What could not be asked ends nothing. A repository or forge that answers, and reports nothing at all although
-a lane is open there, is more likely broken than empty: RepositorySilent and ForgeSilent put the brake on, and
-so does a large share of all lanes going at once. Then nothing goes until somebody confirms it.
+a lane is open there, is more likely broken than empty (unless the forge says of that very pull request that
+it is closed): RepositorySilent and ForgeSilent put the brake on, and so does a large share of all lanes going
+at once. Then nothing goes until somebody confirms it.
 
 What ends is buried, a tombstone at the member's own time, so that a late delivery does not bring it back: no
 clock is compared with another, and whatever the forge says later opens it again. An unlisted repository's
@@ -37,6 +38,7 @@ LONGEST_TTL = timedelta(days=366)
 class Action(StrEnum):
     """What the sweep does about a finding."""
 
+    TAKE_IN = "take in"
     REMOVE_MEMBER = "remove member"
     REMOVE_LANE = "remove lane"
     REMOVE_OBJECT = "remove object"
@@ -51,6 +53,7 @@ class Why(StrEnum):
     REPOSITORY_UNLISTED = "RepositoryUnlisted"
     CLOSED = "Closed"
     PULL_CLOSED = "PullRequestClosed"
+    PULL_OPEN = "PullRequestOpen"  # at the forge, and no lane knows of it, or not at this commit
     FORGE_SILENT = "ForgeSilent"
     BRANCH_GONE = "BranchGone"
     REPOSITORY_SILENT = "RepositorySilent"
@@ -73,6 +76,7 @@ class Why(StrEnum):
     UNREADABLE = "Unreadable"  # a Lane that is none
     BEING_DELETED = "BeingDeleted"
     UNREACHABLE = "RepositoryUnavailable"
+    FORGE_UNREACHABLE = "ForgeUnavailable"
 
 
 SILENT = (Why.REPOSITORY_SILENT, Why.FORGE_SILENT)
@@ -107,13 +111,22 @@ class Finding:
 
 
 @dataclass(frozen=True)
+class Pulls:
+    """The numbers of a repository's pull requests that may hold a lane, as its forge lists them. `closed`
+    are those of which it said by name that they may not."""
+
+    open: frozenset[int]
+    closed: frozenset[int] = frozenset()
+
+
+@dataclass(frozen=True)
 class Facts:
     """What is true of one chain's pull requests now. Keys are repositories' names in lower case; a value that
     is an error says why that one could not be asked. A forge that nobody can ask is not in `pulls`."""
 
     tombstones: Mapping[str, datetime] = field(default_factory=dict)
     heads: Mapping[str, Mapping[str, str] | LanewayError] = field(default_factory=dict)
-    pulls: Mapping[str, frozenset[int] | LanewayError] = field(default_factory=dict)
+    pulls: Mapping[str, Pulls | LanewayError] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -213,13 +226,13 @@ def _ended(member: Member, chain: Chain, facts: Facts) -> Ended | None:
 
 def _closed_at_forge(member: Member, facts: Facts) -> Ended | None:
     pulls = facts.pulls.get(member.repository.lower())
-    if pulls is None or isinstance(pulls, LanewayError) or member.pull in pulls:
+    if pulls is None or isinstance(pulls, LanewayError) or member.pull in pulls.open:
         return None
-    if not pulls:
+    if not pulls.open and member.pull not in pulls.closed:
         return Ended(
             member, Why.FORGE_SILENT, f"the forge reports no open pull request of {member.repository}"
         )
-    return Ended(member, Why.PULL_CLOSED, f"pull request {member.pull} of {member.repository} is not open")
+    return Ended(member, Why.PULL_CLOSED, f"the forge says that {member.key} no longer asks for a lane")
 
 
 def _without_branch(member: Member, facts: Facts) -> Ended | None:

@@ -2,10 +2,11 @@
 
 In this order, whatever happens meanwhile being safe:
 
-1. the tombstones, and every repository's branches
+1. the tombstones, every repository's branches, and the pull requests that are open where a forge can be asked
 2. the lanes, page by page; each is judged alone
-3. the branches of the repositories that miss one, again: a lane that was opened between 1 and 2 has its
-   branch by now, and an answer that was wrong once is asked for twice
+3. the branches of the repositories that miss one, again, and each pull request that was not listed, by
+   itself: a lane that was opened between 1 and 2 has its branch by now, and an answer that was wrong once is
+   asked for twice
 4. the objects with a lane's label, page by page, each held against its lane and the baseline; one whose lane
    was not among those of 2 counts as lost only when the cluster still has no such Lane
 
@@ -24,25 +25,21 @@ from provisioner.chain.model import Chain
 from provisioner.copies import live
 from provisioner.copies.plan import APPLY_ORDER, Removal, identity
 from provisioner.errors import LanewayError
+from provisioner.events import ForgeEvent
+from provisioner.lane import decision
+from provisioner.lane import store as lanes
 from provisioner.lane.model import Lane, object_name
-from provisioner.sweep import drift, retention
+from provisioner.sweep import drift, retention, rows
 from provisioner.sweep.drift import Account, Derived
 from provisioner.sweep.inquiry import Inquiry
-from provisioner.sweep.retention import Action, Ended, Finding, Limits, Why
+from provisioner.sweep.retention import Action, Finding, Limits, Why
+from provisioner.sweep.rows import Stale
 from provisioner.world import World
 
 Json = dict[str, Any]
 
 # what Laneway writes, and what stays of it when somebody deletes a workload without its dependents
 KINDS = (*APPLY_ORDER, "ReplicaSet", "Pod")
-
-
-@dataclass(frozen=True)
-class Stale:
-    """A lane of which members ended, or that has none."""
-
-    lane: Lane
-    endings: tuple[Ended, ...]
 
 
 @dataclass(frozen=True)
@@ -56,6 +53,7 @@ class Survey:
     stale: tuple[Stale, ...] = ()
     lost: tuple[Removal, ...] = ()
     unlabelled: tuple[Lane, ...] = ()
+    missing: tuple[tuple[str, ForgeEvent], ...] = ()  # chain, and a pull request that should hold a lane
     converge: tuple[tuple[str, str], ...] = ()  # chain, lane
     old: Mapping[str, int] = field(default_factory=dict)
 
@@ -76,6 +74,7 @@ class _Surveyor:
         self._world, self._alive = world, alive
         self._now = world.now()
         self._known: dict[str, Account | None] = {}  # None: its objects are of no interest
+        self._held: set[tuple[str, str]] = set()  # chain and key of every member
         self._suspects: list[Lane] = []
         self._unlabelled: list[Lane] = []
         self._needs: dict[tuple[str, str], Finding] = {}
@@ -88,20 +87,29 @@ class _Surveyor:
             self._look(found)
         stale = self._judge()
         brake = "" if confirm else self._brake(stale)
+        missing = list(self._missing())
         lost = self._objects()
-        rows = [*_lines(stale, closing=False), *(_lost(*one) for one in lost)]
+        told = [*rows.lines(stale, closing=False), *(rows.lost(*one) for one in lost)]
         if brake:
-            rows = [retention.held(one) for one in rows]
+            told = [retention.held(one) for one in told]
             stale, lost = [one for one in stale if retention.is_closing(one.lane)], []
-        rows += _lines(stale, closing=True)
-        repairs = [_unlabelled(lane) for lane in self._unlabelled]
+        told += rows.lines(stale, closing=True)
+        repairs = [rows.unlabelled(lane) for lane in self._unlabelled]
         return Survey(
             lanes=len(self._known),
             brake=brake,
-            findings=(*rows, *repairs, *self._needs.values(), *self._kept, *self._inquiry.unreachable),
+            findings=(
+                *told,
+                *(rows.missing(*one) for one in missing),
+                *repairs,
+                *self._needs.values(),
+                *self._kept,
+                *self._inquiry.unreachable,
+            ),
             stale=tuple(stale),
             lost=tuple(removal for removal, _, _ in lost),
             unlabelled=tuple(self._unlabelled),
+            missing=tuple(missing),
             converge=tuple(self._needs),
             old={} if brake else self._inquiry.old,
         )
@@ -125,6 +133,7 @@ class _Surveyor:
             message = f"no chain file describes chain {lane.chain}; bring the file back, or delete the Lane"
             self._keep(Why.UNKNOWN_CHAIN, lane.chain, lane.name, message)
         else:
+            self._held.update((chain.name, member.key) for member in lane.members)
             self._note_labels(lane, found)
             self._look_closer(lane, chain)
 
@@ -155,10 +164,21 @@ class _Surveyor:
                 self._need(lane, Why.HEAD_MOVED, "its branch was missing a moment ago")
         return stale
 
+    def _missing(self) -> Iterator[tuple[str, ForgeEvent]]:
+        """Pull requests that a forge lists as open, that no lane holds, and that no tombstone ends."""
+        for name, listed in self._inquiry.listed.items():
+            chain, tombstones = self._chains[name], self._inquiry.facts[name].tombstones
+            for event in listed:
+                if (name, decision.member_key(event)) in self._held:
+                    continue
+                lane = lanes.read(self._world.cluster, name, decision.lane_of(event, chain))
+                if decision.fold(lane, event, chain, tombstones).lane is not None:
+                    yield name, event
+
     def _brake(self, stale: Iterable[Stale]) -> str:
         settings = self._world.settings
         limits = Limits(settings.sweep_brake_percent, settings.sweep_brake_least)
-        return retention.brake(_lines(stale, closing=False), len(self._known), limits)
+        return retention.brake(rows.lines(stale, closing=False), len(self._known), limits)
 
     # --- objects ------------------------------------------------------------------------------------------
 
@@ -223,7 +243,7 @@ class _Surveyor:
         return None
 
     def _lose(self, thing: Json, chain: str, lane: str) -> tuple[Removal, str, str] | None:
-        where = _where(*identity(thing))
+        where = rows.where(*identity(thing))
         if not drift.is_lost(thing):
             message = f"has a label {labels.LANE} and is not Laneway's; take the label away"
             self._kept.append(Finding(Action.KEEP, Why.FOREIGN, chain, lane, where, message))
@@ -246,16 +266,6 @@ class _Surveyor:
         )
 
 
-def _lines(stale: Iterable[Stale], *, closing: bool) -> list[Finding]:
-    """What is found of the lanes that are closing already, or of the others."""
-    return [
-        line
-        for one in stale
-        if retention.is_closing(one.lane) is closing
-        for line in retention.findings(one.lane, one.endings)
-    ]
-
-
 def _essence(status: Json) -> Json:
     """What of a status is needed to judge the lane once more."""
     return {key: status[key] for key in ("phase", "activeAt", "heads") if key in status}
@@ -264,17 +274,3 @@ def _essence(status: Json) -> Json:
 def _finalizers(found: Json) -> str:
     names = ", ".join(found["metadata"].get("finalizers") or ())
     return f"it is being deleted{f'; its end waits for {names}' if names else ''}"
-
-
-def _where(kind: str, namespace: str, name: str) -> str:
-    return f"{kind} {namespace}/{name}"
-
-
-def _lost(removal: Removal, chain: str, lane: str) -> Finding:
-    where = _where(removal.kind, removal.namespace, removal.name)
-    return Finding(Action.REMOVE_OBJECT, Why.ORPHAN, chain, lane, where, "its Lane is gone")
-
-
-def _unlabelled(lane: Lane) -> Finding:
-    message = "somebody took its labels away, by which it is found"
-    return Finding(Action.REPAIR, Why.LABELS_LOST, lane.chain, lane.name, "", message)

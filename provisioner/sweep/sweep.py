@@ -22,13 +22,16 @@ from provisioner import labels
 from provisioner.chain.model import Chain
 from provisioner.copies.plan import Removal
 from provisioner.errors import ConflictError, LanewayError
+from provisioner.events import ForgeEvent
 from provisioner.lane import store as lanes
 from provisioner.lane.model import Lane
+from provisioner.lane.record import record
 from provisioner.status import announce
 from provisioner.sweep import lease, retention, survey
 from provisioner.sweep.lease import Held, Place
 from provisioner.sweep.retention import Action, Ended, Finding
-from provisioner.sweep.survey import Stale, Survey
+from provisioner.sweep.rows import Stale
+from provisioner.sweep.survey import Survey
 from provisioner.world import World
 
 Json = dict[str, Any]
@@ -94,6 +97,9 @@ class _Sweeper:
             self._drop(stale)
         for lane in found.unlabelled:
             self._label(lane)
+        for chain_name, event in found.missing:
+            self._held.renew()
+            self._take_in(self._chains[chain_name], event)
         for removal in found.lost:
             self._held.renew()
             self._remove(removal)
@@ -112,6 +118,11 @@ class _Sweeper:
         self._enqueue(stale.lane.chain, stale.lane.name)
         if written is not None:
             self._tell(written, stale.endings)
+
+    def _take_in(self, chain: Chain, event: ForgeEvent) -> None:
+        """As if the delivery that was lost had come."""
+        for found in record(event, chain, self._world):
+            self._enqueue(chain.name, found.lane)
 
     def _without(self, stale: Stale, seen: Lane | None) -> Lane | None:
         """Writes the lane as it was seen, or, after a conflict, as it is now; None when nothing is to do."""

@@ -16,7 +16,7 @@ from provisioner.errors import GitError, LanewayError
 from provisioner.lane import decision
 from provisioner.lane.model import Lane, Member, Phase, stamp
 from provisioner.sweep import retention
-from provisioner.sweep.retention import Action, Facts, Finding, Limits, Why
+from provisioner.sweep.retention import Action, Facts, Finding, Limits, Pulls, Why
 from tests.support.histories import BILLING, CHAIN, SHOP, at
 
 HOUR = timedelta(hours=1)
@@ -63,8 +63,9 @@ def test_a_member_whose_branch_is_there_stays() -> None:
         (member(ref="gone"), OPEN, Why.BRANCH_GONE),
         (member(repository="Acme/Shop", ref="gone"), OPEN, Why.BRANCH_GONE),
         (member(), Facts(heads={SHOP: {}}), Why.REPOSITORY_SILENT),
-        (member(), Facts(heads=HEADS, pulls={SHOP: frozenset({8})}), Why.PULL_CLOSED),
-        (member(), Facts(heads=HEADS, pulls={SHOP: frozenset()}), Why.FORGE_SILENT),
+        (member(), Facts(heads=HEADS, pulls={SHOP: Pulls(frozenset({8}))}), Why.PULL_CLOSED),
+        (member(), Facts(heads=HEADS, pulls={SHOP: Pulls(frozenset())}), Why.FORGE_SILENT),
+        (member(), Facts(heads=HEADS, pulls={SHOP: Pulls(frozenset(), frozenset({7}))}), Why.PULL_CLOSED),
     ],
 )
 def test_a_member_ends_for_the_first_reason_that_holds(one: Member, facts: Facts, why: Why) -> None:
@@ -79,7 +80,7 @@ def test_a_member_ends_for_the_first_reason_that_holds(one: Member, facts: Facts
         Facts({f"{SHOP}#7": at(-1)}, HEADS),
         Facts({f"{SHOP}#8": at(9)}, HEADS),
         Facts(heads=HEADS, pulls={SHOP: AWAY}),
-        Facts(heads=HEADS, pulls={SHOP: frozenset({7})}),
+        Facts(heads=HEADS, pulls={SHOP: Pulls(frozenset({7}))}),
     ],
     ids=["git away", "never asked", "reopened since", "another one closed", "forge away", "open at forge"],
 )

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import pytest
 
-from provisioner.cluster import Cluster
 from provisioner.errors import PermanentError
 from provisioner.events import Kind
 from provisioner.lane import store as lanes
@@ -21,89 +17,13 @@ from provisioner.reconcile import converge
 from provisioner.sweep import lease
 from provisioner.sweep.lease import HeldError, Place
 from provisioner.sweep.retention import Action, Why
-from provisioner.sweep.sweep import LEASE, Report, sweep
+from provisioner.sweep.sweep import LEASE
 from tests.support.devcluster import Devcluster
-from tests.support.shop import REPOSITORY, Shop, open_shop
+from tests.support.shop import REPOSITORY, Shop
+from tests.support.sweeps import everything, found, here, lane, opened, settled, swept
 
 Json = dict[str, Any]
 DAY = 86_400.0
-ROLLED_OUT = {"observedGeneration": 1, "replicas": 1, "updatedReplicas": 1, "readyReplicas": 1}
-
-
-@pytest.fixture
-def shop(tmp_path: Path, cluster: Cluster) -> Iterator[Shop]:
-    """A shop of its own. The lanes that a test leaves go afterwards, since a sweep looks at all."""
-    yield open_shop(tmp_path, cluster, f"shop-{uuid4().hex[:8]}")
-    for found in cluster.list("Lane"):
-        cluster.merge("Lane", found["metadata"]["name"], {"metadata": {"finalizers": None}})
-        cluster.delete("Lane", found["metadata"]["name"])
-
-
-def opened(shop: Shop, *branches: str) -> None:
-    """Lanes as they are when everything went well: converged, rolled out, Ready."""
-    for branch in branches:
-        shop.origin.branch(branch, {"payment/app.py": branch})
-        for found in record(shop.event(Kind.OPENED, branch), shop.chain, shop.world):
-            converge(shop.chain, found.lane, shop.world)
-            roll_out(shop, found.lane)
-            converge(shop.chain, found.lane, shop.world)
-
-
-def roll_out(shop: Shop, lane: str) -> None:
-    for one in shop.owned(lane).values():
-        if one["kind"] == "Deployment":
-            metadata = one["metadata"]
-            patch = {"status": {**ROLLED_OUT, "observedGeneration": metadata.get("generation", 1)}}
-            shop.cluster.merge("Deployment", metadata["name"], patch, metadata["namespace"], "status")
-
-
-def swept(shop: Shop, *, dry_run: bool = False, confirm: bool = False) -> tuple[Report, list[str]]:
-    """A sweep, and the lanes that it wants to converge."""
-    asked: list[str] = []
-    report = sweep(
-        [shop.chain],
-        shop.world,
-        dry_run=dry_run,
-        confirm=confirm,
-        enqueue=lambda _, lane: asked.append(lane),
-    )
-    return report, asked
-
-
-def settled(shop: Shop, *, confirm: bool = False) -> Report:
-    """A sweep, and all that follows from it, closing included."""
-    report, asked = swept(shop, confirm=confirm)
-    for _ in range(2):
-        for name in asked:
-            converge(shop.chain, name, shop.world)
-        shop.clock.step(shop.world.settings.drain_seconds)
-    return report
-
-
-def found(report: Report) -> list[tuple[str, Action, Why]]:
-    return [(one.lane, one.action, one.why) for one in report.findings]
-
-
-def here(shop: Shop) -> set[str]:
-    return {one["spec"]["lane"] for one in shop.cluster.list("Lane")}
-
-
-def lane(shop: Shop, name: str) -> Lane:
-    read = lanes.read(shop.cluster, shop.chain.name, name)
-    assert read is not None
-    return read
-
-
-def everything(shop: Shop) -> dict[str, str]:
-    """Every object that a sweep could write, and its version."""
-    kinds = ("Lane", "Service", "Deployment", "ConfigMap", "Event", "Lease")
-    return {
-        f"{kind} {one['metadata'].get('namespace', '')}/{one['metadata']['name']}": one["metadata"][
-            "resourceVersion"
-        ]
-        for kind in kinds
-        for one in shop.cluster.list(kind)
-    }
 
 
 # --- what goes ---------------------------------------------------------------------------------------------
