@@ -210,6 +210,25 @@ def switched(attachment: Attachment) -> Json:
     return found
 
 
+def mended(service: Json) -> Json:
+    """An attached Service into which a tool merged its own selector or target ports, leading to the router
+    again; any other as it is. A merged selector asks for both, and so selects nothing.
+
+    One that leads past the router altogether is left alone: that is somebody's word, and requests go on."""
+    if not chain_of(service) or labels.ORIGINAL not in _notes(service):
+        return service
+    stored = listeners(service)
+    found = copy.deepcopy(service)
+    found["spec"]["selector"] = deployment.marks(chain_of(service))
+    for port in found["spec"]["ports"]:
+        if (listener := stored.get(str(port["port"]))) is not None:
+            port["targetPort"] = listener
+    if found == service:
+        return service
+    notes = annotated(Attachment(chain_of(service), service, stored))["metadata"]["annotations"]
+    return {**found, "metadata": {**found["metadata"], "annotations": notes}}
+
+
 def restored(service: Json) -> Json:
     """The Service as it was before it was attached, but for what others changed since."""
     if not is_noted(service):

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Coroutine
+from typing import Any
+
 import typer
 
 from provisioner.routing.router import attaching
@@ -24,6 +27,7 @@ def router() -> None:
     from provisioner.chain.book import ChainBook
     from provisioner.lane import usage
     from provisioner.routing.router.holds import Limits
+    from provisioner.routing.router.mending import Mending
     from provisioner.routing.router.server import Addresses, Waking, run
 
     logs.configure("router")
@@ -36,7 +40,21 @@ def router() -> None:
         Limits(wanted.wake_seconds, wanted.held_requests),
         wanted.use_seconds,
     )
-    asyncio.run(run(edge, ChainBook(wanted.chains, chains.load), addresses, waking))
+    book = ChainBook(wanted.chains, chains.load)
+    asyncio.run(_until_first(run(edge, book, addresses, waking), Mending(edge, book).run()))
+
+
+async def _until_first(*some: Coroutine[Any, Any, None]) -> None:
+    """Runs several until one ends, and ends the others; raises what that one raised."""
+    import asyncio
+
+    tasks = [asyncio.create_task(one) for one in some]
+    done, others = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    for one in others:
+        one.cancel()
+    await asyncio.gather(*others, return_exceptions=True)
+    for one in done:
+        one.result()
 
 
 def envoy(context: typer.Context, drain: bool = typer.Option(False, help="Drain the running one.")) -> None:

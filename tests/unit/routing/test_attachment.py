@@ -177,6 +177,32 @@ def test_a_client_side_apply_that_mixes_the_selectors_is_seen_and_undone():
     assert attachment.restored(mixed) == service()
 
 
+def test_a_merged_service_is_mended_and_then_restored_as_its_owner_had_it():
+    mixed = attached(service())
+    mixed["spec"]["selector"] |= {"app": "money"}
+    mixed["spec"]["ports"][0]["targetPort"] = "web"
+    mended = attachment.mended(mixed)
+    assert attachment.is_attached(mended)
+    assert mended["spec"]["ports"][0]["targetPort"] == 10001
+    assert attachment.restored(mended)["spec"]["selector"] == {"app": "money"}
+
+
+def test_what_is_not_broken_is_not_mended():
+    annotated = attachment.annotated(Attachment("shop", service(), {"80": 10001}))
+    replaced = {**attached(service()), "spec": service()["spec"]}
+    noted = attached(service())
+    noted["metadata"]["annotations"]["theirs"] = "new"
+    for one in (service(), annotated, attached(service()), replaced, noted):
+        assert attachment.mended(one) is one
+
+
+def test_a_port_that_came_later_waits_for_its_listener():
+    mixed = attached(service())
+    mixed["spec"]["ports"].append({"name": "admin", "port": 81, "targetPort": "admin"})
+    mixed["spec"]["selector"] |= {"app": "payment"}
+    assert [one["targetPort"] for one in attachment.mended(mixed)["spec"]["ports"]] == [10001, "admin"]
+
+
 def test_what_the_owner_changes_while_attached_is_what_detaching_leaves():
     changed = attached(service())
     changed["spec"]["selector"] = {"app": "money"}

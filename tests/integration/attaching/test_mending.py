@@ -1,0 +1,86 @@
+"""A tool applies its manifest to an attached Service; the router's process leads it back."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from concurrent.futures import Future
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from provisioner import labels
+from provisioner.routing.router import attachment
+from provisioner.routing.router.attachment import Attachment
+from provisioner.routing.router.mending import Mending
+from tests.integration.attaching.conftest import NAMESPACE, service
+from tests.support.devcluster import Devcluster, devcluster
+from tests.support.routing import ChainFiles, LoopThread, chain, wait_until
+
+Json = dict[str, Any]
+KUBECTL = Path(sys.executable).with_name("kubectl")
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Devcluster]:
+    with devcluster(tmp_path_factory.mktemp("cluster"), "--no-node") as found:
+        found.cluster.apply(
+            {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}}, force=True
+        )
+        thread = LoopThread()
+        mending = asyncio.run_coroutine_threadsafe(
+            Mending(found.cluster, ChainFiles(chain())).run(), thread.loop
+        )
+        yield found
+        _end(mending)
+        thread.close()
+
+
+def _end(mending: Future[None]) -> None:
+    assert not mending.done(), mending.exception()
+    mending.cancel()
+
+
+def applied(server: Devcluster, wanted: Json) -> Json:
+    """The Service after `kubectl apply` of a manifest."""
+    command = [str(KUBECTL), "--kubeconfig", str(server.kubeconfig), "apply", "-f", "-"]
+    subprocess.run(command, input=json.dumps(wanted), text=True, check=True, capture_output=True, timeout=60)
+    return read(server, wanted["metadata"]["name"])
+
+
+def read(server: Devcluster, name: str) -> Json:
+    found = server.cluster.get("Service", name, NAMESPACE)
+    assert found is not None
+    return found
+
+
+def attached(server: Devcluster, name: str) -> Json:
+    """A Service that `kubectl apply` made, attached."""
+    made = applied(server, service(name, {"app": name}))
+    switched = attachment.switched(Attachment("shop", made, {"80": 10001, "81": 10002}))
+    return server.cluster.replace(switched)
+
+
+def test_a_client_side_apply_over_an_attached_service_is_mended(server: Devcluster) -> None:
+    before = attached(server, "payment")
+    manifest = service("payment", {"app": "payment"})
+    manifest["spec"]["ports"][0]["targetPort"] = "other"
+    applied(server, manifest)
+    wait_until(lambda: attachment.is_attached(read(server, "payment")), 30, "the Service is mended")
+    after = read(server, "payment")
+    assert after["spec"] == before["spec"]
+    original = json.loads(after["metadata"]["annotations"][labels.ORIGINAL])
+    assert original["spec"]["ports"][0]["targetPort"] == "other", "what the owner wants now"
+
+
+def test_what_somebody_restored_stays_restored(server: Devcluster) -> None:
+    before = attached(server, "orders")
+    server.cluster.replace(attachment.restored(before))
+    attached(server, "witness")
+    applied(server, service("witness", {"app": "witness"}))
+    wait_until(lambda: attachment.is_attached(read(server, "witness")), 30, "the later change is seen to")
+    assert read(server, "orders")["spec"]["selector"] == {"app": "orders"}
