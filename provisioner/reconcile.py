@@ -223,7 +223,7 @@ class _Run:
         found = status.waiting(self.chain, self.lane, verdicts, wait, self.world.now())
         self._write_status(found)
         log.info("lane.waiting", lane=self.lane.object_name, reason=wait.limit.value, place=wait.place)
-        return Outcome(self.lane.object_name, found["phase"], None, self.steps)
+        return Outcome(self.lane.object_name, found["phase"], entrance.again(self.chain), self.steps)
 
     def _write_status(self, found: Json) -> None:
         lanes.write_status(self.world.cluster, self.lane, found)

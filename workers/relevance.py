@@ -156,7 +156,7 @@ def _told(status: Mapping[str, Any]) -> list[Any]:
         for one in status.get("services") or ()
         if one.get("inLane")
     ]
-    told = [status.get(name) for name in ("phase", "activeAt")]
+    told = [status.get(name) for name in ("phase", "activeAt", "restAskedAt")]
     return [*told, "admittedAt" in status, services, _messages(status, "Ready")]
 
 

@@ -23,6 +23,7 @@ from provisioner.chain.model import (
     Repository,
     Service,
     Trigger,
+    WhenFull,
     WorkloadRef,
 )
 from provisioner.errors import InputError
@@ -38,7 +39,17 @@ KEYS = (
 )
 SERVICE_KEYS = ("paths", "workload", "image", "namespace", "repository", "depends_on", "container", "clone")
 REPOSITORY_KEYS = ("url", "name", "base", "credentials")
-LIFECYCLE_KEYS = ("ttl", "idle", "max_lanes", "max_per_author", "max_pods", "when", "label", "follow")
+LIFECYCLE_KEYS = (
+    "ttl",
+    "idle",
+    "max_lanes",
+    "max_per_author",
+    "max_pods",
+    "when_full",
+    "when",
+    "label",
+    "follow",
+)
 
 
 @dataclass(frozen=True)
@@ -216,6 +227,7 @@ def _lifecycle(fields: Fields) -> Lifecycle:
         max_lanes=given.integer("max_lanes", usual.max_lanes, least=1, most=MOST_LANES),
         max_per_author=_bound(given, "max_per_author"),
         max_pods=_bound(given, "max_pods"),
+        when_full=given.choice("when_full", WhenFull, usual.when_full),
         when=given.choice("when", Trigger, usual.when),
         label=given.text("label", syntax.git_label, default=usual.label),
         follow=given.flag("follow", default=usual.follow),

@@ -29,6 +29,13 @@ class Trigger(StrEnum):
     LABELLED = "labelled"
 
 
+class WhenFull(StrEnum):
+    """What a lane does that there is no room for within the limits."""
+
+    WAIT = "wait"
+    SLEEP = "sleep"  # the longest idle lane is put to sleep, which makes room
+
+
 @dataclass(frozen=True)
 class WorkloadRef:
     kind: str  # Deployment or StatefulSet; anything else is refused when the lane is planned, with the reason
@@ -99,6 +106,7 @@ class Lifecycle:
     follow: bool = True
     max_per_author: int | None = None
     max_pods: int | None = None  # copies of all the chain's lanes together
+    when_full: WhenFull = WhenFull.WAIT
 
 
 @dataclass(frozen=True)

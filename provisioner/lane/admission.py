@@ -7,6 +7,10 @@
 | `lifecycle.max_pods` | copies of the chain's lanes together | the later ones that have copies wait |
 | `LANEWAY_MAX_LANES_TOTAL` | lanes of all chains | the later ones wait |
 
+With `lifecycle.when_full: sleep` the lanes that sleep hold no place at all, so that putting the longest idle
+one to sleep (`entrance`) makes room. One that wakes comes back beside those that were let in meanwhile:
+nobody's request waits for a limit.
+
 Who came first starts first: by the Lane's creation, then by name. A lane that is too big for what is left
 holds up the later ones that have copies, or small ones would pass it for ever; one that is too big for the
 whole budget holds up nobody. A lane that was let in stays in, also when it grows or when a limit is lowered.
@@ -24,7 +28,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
-from provisioner.chain.model import Chain
+from provisioner.chain.model import Chain, WhenFull
 from provisioner.lane.model import Lane, Phase
 
 
@@ -40,7 +44,7 @@ class Limit(StrEnum):
 
 @dataclass(frozen=True)
 class Holding:
-    """What a lane takes, or wants, of the limits. `pods` is the number of its copies."""
+    """What a lane takes, or wants, of the limits. `pods` is the number of its copies that have pods."""
 
     chain: str
     lane: str
@@ -48,6 +52,7 @@ class Holding:
     admitted: bool
     authors: frozenset[str] = frozenset()
     pods: int = 0
+    sleeps: bool = False
 
     @property
     def key(self) -> tuple[str, str]:
@@ -61,6 +66,7 @@ class Rules:
     lanes: int
     per_author: int | None = None
     pods: int | None = None
+    sleepers_hold: bool = True  # whether lanes that sleep keep their places
 
 
 @dataclass(frozen=True)
@@ -80,7 +86,7 @@ class Wait:
 def rules(chain: Chain) -> Rules:
     """The limits that a chain's file sets."""
     life = chain.lifecycle
-    return Rules(life.max_lanes, life.max_per_author, life.max_pods)
+    return Rules(life.max_lanes, life.max_per_author, life.max_pods, life.when_full is WhenFull.WAIT)
 
 
 def holding(lane: Lane) -> Holding | None:
@@ -97,6 +103,7 @@ def holding(lane: Lane) -> Holding | None:
         admitted,
         frozenset(member.author for member in lane.members if member.author),
         0 if lane.phase == Phase.SLEEPING else inside,
+        lane.phase == Phase.SLEEPING,
     )
 
 
@@ -130,6 +137,8 @@ class _Counter:
         self._held_up: set[str] = set()  # chains of which a lane waits for pods
 
     def take(self, one: Holding) -> None:
+        if one.sleeps and one.chain in self._rules and not self._rules[one.chain].sleepers_hold:
+            return
         self._lanes[one.chain] += 1
         self._pods[one.chain] += one.pods
         self._authors.update((one.chain, author) for author in one.authors)

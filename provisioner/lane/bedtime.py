@@ -16,7 +16,7 @@ def sleep(chain: Chain, lane: Lane, world: World) -> Sleep:
     now = world.now()
     if not sleeping.is_idle(lane, chain, now):
         return AWAKE
-    if lane.phase != Phase.SLEEPING:
+    if lane.phase != Phase.SLEEPING and not sleeping.was_asked(lane):
         seen_since = usage.seen_since(world.cluster, world.settings.namespace, chain.name, now)
         if (stays := sleeping.may_begin(seen_since, chain, now)) is not None:
             return stays

@@ -1,7 +1,8 @@
 """When a lane sleeps. Pure.
 
 A lane sleeps while nobody pushed to it or used it for `lifecycle.idle`, unless it is pinned. Both are told by
-`Lane.status.activeAt`, so whatever renews that wakes it: a push, a request that the waker holds, a person.
+`Lane.status.activeAt`, so whatever renews that wakes it: a push, a request that the waker holds, a person. It
+also sleeps when it was asked to make room for another (`restAskedAt`), until it is used again.
 
     awake      its copies run
     dozing     its phase is Sleeping, and the router sends its requests to the waker; its copies still run,
@@ -13,6 +14,7 @@ Use counts only as far as it was seen: `seen_since` is when that began.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -21,6 +23,7 @@ from provisioner.chain.model import Chain
 from provisioner.lane.model import Lane, Phase, moment
 from provisioner.status import timeline
 
+SPARE = timedelta(minutes=5)  # a lane that nobody used for so long may be asked to make room
 RENEWAL = timedelta(seconds=60)  # a note of use is renewed when it is so old
 
 
@@ -57,22 +60,42 @@ AWAKE = Sleep(Rest.AWAKE)
 def is_idle(lane: Lane, chain: Chain, now: datetime) -> bool:
     """Whether the lane's time of idleness is over. What was not converged on yet is no idleness."""
     idle, noted = chain.lifecycle.idle, lane.status.get("activeAt")
-    if lane.pinned or idle is None or not noted or timeline.pushed(lane):
+    if lane.pinned or not noted or timeline.pushed(lane):
         return False
-    return now - moment(noted) > idle
+    if was_asked(lane):
+        return True
+    return idle is not None and now - moment(noted) > idle
+
+
+def was_asked(lane: Lane) -> bool:
+    """Whether the lane was asked to make room, and not used since."""
+    asked, noted = lane.status.get("restAskedAt"), lane.status.get("activeAt")
+    return bool(asked and noted) and moment(str(asked)) >= moment(str(noted))
+
+
+def longest_idle(lanes: Iterable[Lane], now: datetime) -> Lane | None:
+    """The lane that should make room: the one that nobody used for longest, if that is long enough. None also
+    while one that was asked has not fallen asleep yet: its room may do."""
+    shown = [(found, lane) for lane in lanes if (found := signs(lane)) is not None and not found.sleeps]
+    if any(found.asked for found, _ in shown):
+        return None
+    spare = [(found.active_at, lane) for found, lane in shown if now - found.active_at >= SPARE]
+    return min(spare, key=lambda one: (one[0], one[1].name))[1] if spare else None
 
 
 @dataclass(frozen=True)
 class Signs:
-    """What a Lane shows of its sleep: when it was used last, and whether it sleeps now."""
+    """What a Lane shows of its sleep: when it was used last, whether it sleeps now, and whether it was asked
+    to since it was used."""
 
     active_at: datetime
     sleeps: bool
+    asked: bool = False
 
     def call_for_change(self, chain: Chain, now: datetime) -> bool:
         """Whether it has to be looked at, since it sleeps and should not, or should and does not."""
         idle = chain.lifecycle.idle
-        return self.sleeps != (idle is not None and now - self.active_at > idle)
+        return self.sleeps != (self.asked or (idle is not None and now - self.active_at > idle))
 
 
 def signs(lane: Lane) -> Signs | None:
@@ -82,7 +105,7 @@ def signs(lane: Lane) -> Signs | None:
         return None
     if timeline.pushed(lane) or not any(one["inLane"] for one in services):
         return None
-    return Signs(moment(noted), lane.phase == Phase.SLEEPING)
+    return Signs(moment(noted), lane.phase == Phase.SLEEPING, was_asked(lane))
 
 
 def is_due(lane: Lane, chain: Chain, now: datetime) -> bool:

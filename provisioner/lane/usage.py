@@ -12,7 +12,7 @@ from typing import Any
 
 from provisioner.cluster import Cluster
 from provisioner.errors import ConflictError
-from provisioner.lane.model import moment, stamp
+from provisioner.lane.model import Lane, moment, stamp
 
 Json = dict[str, Any]
 
@@ -23,6 +23,13 @@ def seen_since(cluster: Cluster, namespace: str, chain: str, now: datetime) -> d
     """Since when the chain's use has been seen without a gap; None when it is not seen now."""
     found = cluster.get("Lease", _name(chain), namespace)
     return None if found is None else _since(found, now)
+
+
+def ask_to_rest(cluster: Cluster, lane: Lane, at: datetime) -> None:
+    """Notes on this very Lane that it should make room. Raises NotFoundError, ConflictError
+    when it is another by now, ClusterError."""
+    patch = {"metadata": {"uid": lane.uid}, "status": {"restAskedAt": stamp(at)}}
+    cluster.merge("Lane", lane.object_name, patch, subresource="status")
 
 
 @dataclass(frozen=True)

@@ -23,9 +23,9 @@ The conditions: Resolved (the sources, and with them the changes, are known), De
 in the cluster), Ready. With nothing changed the status is equal, whatever the time, so that a run writes it
 only when there is news: times are those of transitions, taken over from the status before. `deadline` is
 when time alone will change something, `heads` the commits that the timeline knows of, `activeAt` when the
-lane was last pushed to or used, `admittedAt` when it was let in within the limits (`admission`),
-`chainRevision` the chain's file at the last plan. Lists and no maps,
-since the status is written by merge patch, in which a map never loses a key.
+lane was last pushed to or used, `restAskedAt` when it was asked to make room (`sleeping`), `admittedAt` when
+it was let in within the limits (`admission`), `chainRevision` the chain's file at the last plan. Lists
+and no maps, since the status is written by merge patch, in which a map never loses a key.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ Json = dict[str, Any]
 
 BLOCKED_SECONDS = 600
 SETTLING = timedelta(seconds=2)  # after a lane woke, until its routes are those of any other
-_KEPT = ("summary", "url", "services", "chainRevision", "admittedAt")
+_KEPT = ("summary", "url", "services", "chainRevision", "admittedAt", "restAskedAt")
 CLOSING = "the lane has no members any more; its routes go first, then its copies"
 
 

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import pytest
 
+from provisioner.chain.model import WhenFull
 from provisioner.cluster import Cluster
 from provisioner.events import Kind
 from provisioner.lane import store as lanes
 from provisioner.lane.record import record
+from provisioner.lane.usage import ClusterNotes
 from provisioner.reconcile import Outcome, converge
 from tests.support.devcluster import Devcluster
 from tests.support.shop import Shop, open_shop
@@ -140,6 +142,54 @@ def test_lanes_of_other_chains_count_towards_the_total(shop: Shop, tmp_path: Pat
     shop.world = replace(shop.world, settings=settings)
     assert opened(shop, "b").phase == "Pending"
     assert ready(shop, "b")["reason"] == "ClusterIsFull"
+
+
+def seen(shop: Shop) -> None:
+    """The chain's use has been seen for an hour."""
+    notes = ClusterNotes(shop.cluster, shop.world.settings.namespace)
+    for minutes in range(60, -1, -1):
+        notes.seen(shop.chain.name, shop.clock.now - timedelta(minutes=minutes))
+
+
+def rolled_out(shop: Shop, branch: str) -> None:
+    """The lane's copies run, and a run has seen it."""
+    for one in shop.owned(branch).values():
+        if one["kind"] == "Deployment":
+            count = one["spec"]["replicas"]
+            found = {"replicas": count, "updatedReplicas": count, "readyReplicas": count}
+            patch = {"status": {**found, "observedGeneration": one["metadata"].get("generation", 1)}}
+            shop.cluster.merge("Deployment", one["metadata"]["name"], patch, shop.chain.name, "status")
+    converge(shop.chain, branch, shop.world)
+
+
+@pytest.mark.parametrize("limits", [{"max_lanes": 2}, {"max_pods": 2}])
+def test_the_longest_idle_lane_makes_room_where_the_chain_says_so(shop: Shop, limits: Json) -> None:
+    limited(shop, when_full=WhenFull.SLEEP, idle=None, **limits)
+    for branch in ("old", "young"):
+        opened(shop, branch)
+        rolled_out(shop, branch)
+        shop.clock.step(600)
+    seen(shop)
+
+    found = opened(shop, "new")
+    assert (found.phase, found.again) == ("Pending", 60)
+    assert "restAskedAt" not in status(shop, "young")
+    assert converge(shop.chain, "old", shop.world).phase == "Sleeping"
+    shop.clock.step(3)
+    converge(shop.chain, "old", shop.world)
+
+    assert converge(shop.chain, "new", shop.world).phase == "Deploying"
+    assert shop.owned("old")["Deployment/payment--old"]["spec"]["replicas"] == 0
+    assert status(shop, "young")["phase"] == "Ready"
+
+
+def test_nobody_makes_room_whose_use_is_not_seen(shop: Shop) -> None:
+    limited(shop, when_full=WhenFull.SLEEP, max_lanes=1)
+    opened(shop, "old")
+    rolled_out(shop, "old")
+    shop.clock.step(600)
+    assert opened(shop, "new").phase == "Pending"
+    assert "restAskedAt" not in status(shop, "old")
 
 
 def test_a_push_to_a_waiting_lane_keeps_its_place(shop: Shop) -> None:

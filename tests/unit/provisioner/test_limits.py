@@ -131,3 +131,10 @@ def test_a_sleeping_lane_holds_its_place_and_no_pods() -> None:
 def test_a_lane_that_ends_before_it_was_let_in_holds_nothing() -> None:
     ended = Lane("shop", "pr-42", uid="lane-uid", created=b.NOW)
     assert holding(ended) is None
+
+
+def test_who_sleeps_keeps_its_place_unless_the_chain_makes_room_by_sleep() -> None:
+    asleep = runs("a", sleeps=True)
+    assert set(turned_away(asleep, asks("b"), lanes=1)) == {"b"}
+    assert turned_away(asleep, asks("b"), lanes=1, sleepers_hold=False) == {}
+    assert set(turned_away(asleep, runs("b"), asks("c"), lanes=1, sleepers_hold=False)) == {"c"}

@@ -219,3 +219,62 @@ def test_what_blocks_a_lane_that_sleeps_leaves_its_requests_with_the_waker(probl
     found = status.blocked(asleep(), problem, b.later(20))
     assert (found["phase"], route(found)) == ("Sleeping", "waker")
     assert condition(found, "Resolved")["message"] == str(problem)
+
+
+# --- making room -------------------------------------------------------------------------------------------
+
+
+def used(name: str, minutes: float, **changes: Any) -> Lane:
+    """A lane that was used so many minutes ago."""
+    found = ready()
+    status = {**found.status, "activeAt": stamp(b.NOW - timedelta(minutes=minutes)), **changes}
+    return replace(found, name=name, status=status)
+
+
+def test_the_lane_that_was_idle_for_longest_makes_room() -> None:
+    found = sleeping.longest_idle([used("a", 10), used("b", 30), used("c", 20)], b.NOW)
+    assert found is not None and found.name == "b"
+
+
+@pytest.mark.parametrize(
+    "lane",
+    [
+        used("busy", 4),
+        replace(used("pinned", 60), pinned=True),
+        used("sleeps", 60, phase="Sleeping"),
+        used("closes", 60, phase="Terminating"),
+        used("waits", 60, phase="Pending"),
+        used("bare", 60, services=[]),
+    ],
+    ids=lambda lane: lane.name,
+)
+def test_these_make_no_room(lane: Lane) -> None:
+    assert sleeping.longest_idle([lane], b.NOW) is None
+
+
+def test_one_lane_at_a_time_is_asked() -> None:
+    asked = used("a", 10, restAskedAt=stamp(b.NOW))
+    assert sleeping.longest_idle([asked, used("b", 30)], b.NOW) is None
+    asleep = replace(asked, status={**asked.status, "phase": "Sleeping"})
+    found = sleeping.longest_idle([asleep, used("b", 30)], b.NOW)
+    assert found is not None and found.name == "b"
+
+
+@pytest.mark.parametrize("idle", [None, IDLE])
+def test_who_was_asked_sleeps_until_it_is_used_again(idle: timedelta | None) -> None:
+    asked = used("a", 10, restAskedAt=stamp(b.NOW))
+    assert sleeping.is_idle(asked, chain(idle), b.NOW)
+    assert sleeping.is_due(asked, chain(idle), b.NOW)
+    used_since = used("a", -1, restAskedAt=stamp(b.NOW))
+    assert not sleeping.is_idle(used_since, chain(idle), b.later(90))
+    assert not sleeping.is_due(used_since, chain(idle), b.later(90))
+
+
+def test_a_run_keeps_that_a_lane_was_asked() -> None:
+    asked = used("a", 10, restAskedAt=stamp(b.NOW))
+    made = plan.make(chain(), b.lane(), [b.wanted()], b.snapshot(), 1)
+    after = b.snapshot(owned=b.applied(made, **b.rolled_out()))
+    found = status.compute(
+        chain(), asked, [b.verdict()], [b.wanted()], plan.Plan(), after, b.NOW, sleep=DOZING
+    )
+    assert found["restAskedAt"] == stamp(b.NOW)
