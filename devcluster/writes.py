@@ -105,8 +105,9 @@ class Writer:
         new = admission.successor(target.resource, target.subresource, current.obj, new)
         self._complete(target, new, current.obj)
         owner = self._owner(target, options)
-        cleared = new["metadata"].get("managedFields") == []
-        managed = [] if cleared else serverside.updated(current.obj, new, self._type(target), owner)
+        given = new["metadata"].get("managedFields")
+        old = current.obj if given is None else _owned_as(current.obj, given)
+        managed = [] if given == [] else serverside.updated(old, new, self._type(target), owner)
         return self._succeed(target, current, new, options, managed)
 
     # steps
@@ -241,3 +242,8 @@ def _check_absent(target: Target, wanted: Object) -> None:
     if uid:
         why = f"uid mismatch: the provided object specified uid {uid}, and no existing object was found"
         raise errors.conflict(target.resource.name, target.name, why)
+
+
+def _owned_as(obj: Object, managed: list[Object]) -> Object:
+    """The object with the owners that a writer says it has: so one gives fields up."""
+    return {**obj, "metadata": {**obj["metadata"], "managedFields": managed}}

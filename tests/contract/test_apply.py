@@ -123,6 +123,22 @@ def test_an_update_takes_ownership_of_what_it_changes(cluster: Cluster, namespac
     assert cluster.apply(path, config_map("a", x="1", y="1"), "one", expect=409)["reason"] == "Conflict"
 
 
+def test_who_takes_an_owner_out_of_the_list_gives_its_fields_up(cluster: Cluster, namespace: str) -> None:
+    path = f"{maps(namespace)}/a"
+    cluster.apply(path, config_map("a", x="1"), "one")
+    taken = cluster.patch(path, {"data": {"x": "2"}}, fieldManager="two")
+    others = [one for one in taken["metadata"]["managedFields"] if one["manager"] != "two"]
+    assert others == []
+    given = {"metadata": {"managedFields": [{**taken["metadata"]["managedFields"][0], "manager": "three"}]}}
+    cluster.patch(path, given, fieldManager="two")
+    conflict = cluster.apply(path, config_map("a", x="3"), "one", expect=409)
+    assert '"three"' in conflict["message"]
+    more = cluster.patch(path, {"data": {"y": "1"}}, fieldManager="four")
+    kept = [one for one in more["metadata"]["managedFields"] if one["manager"] == "four"]
+    cluster.patch(path, {"metadata": {"managedFields": kept}}, fieldManager="two")
+    assert cluster.apply(path, config_map("a", x="3"), "one")["data"] == {"x": "3", "y": "1"}
+
+
 def test_a_field_that_is_removed_has_no_owner(cluster: Cluster, namespace: str) -> None:
     path = f"{maps(namespace)}/a"
     cluster.apply(path, config_map("a", x="1", y="1"), "one")

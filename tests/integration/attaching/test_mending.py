@@ -14,8 +14,11 @@ from typing import Any
 import pytest
 
 from provisioner import labels
+from provisioner.routing.router import attach as attaching
 from provisioner.routing.router import attachment
+from provisioner.routing.router.attach import Work
 from provisioner.routing.router.attachment import Attachment
+from provisioner.routing.router.deployment import RouterSettings
 from provisioner.routing.router.mending import Mending
 from tests.integration.attaching.conftest import NAMESPACE, service
 from tests.support.devcluster import Devcluster, devcluster
@@ -75,6 +78,18 @@ def test_a_client_side_apply_over_an_attached_service_is_mended(server: Devclust
     assert after["spec"] == before["spec"]
     original = json.loads(after["metadata"]["annotations"][labels.ORIGINAL])
     assert original["spec"]["ports"][0]["targetPort"] == "other", "what the owner wants now"
+
+
+def test_after_a_detach_no_field_of_a_service_is_laneways(server: Devcluster) -> None:
+    attached(server, "money")
+    assert labels.FIELD_MANAGER in managers(read(server, "money"))
+    work = Work(server.cluster, RouterSettings("host", 1, "127.0.0.1:18000"), 5.0, settle=0.0)
+    list(attaching.detach("shop", [NAMESPACE], work))
+    assert managers(read(server, "money")) == {"kubectl-client-side-apply"}
+
+
+def managers(obj: Json) -> set[str]:
+    return {one["manager"] for one in obj["metadata"]["managedFields"]}
 
 
 def test_what_somebody_restored_stays_restored(server: Devcluster) -> None:
