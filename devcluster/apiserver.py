@@ -12,7 +12,7 @@ from starlette.requests import Request as HttpRequest
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from devcluster import discovery, errors, requests, reviews, verbs, watching
+from devcluster import discovery, errors, rbac, requests, reviews, verbs, watching
 from devcluster.answers import Answer, answer, refusal
 from devcluster.api import Api
 from devcluster.errors import ApiError
@@ -62,6 +62,7 @@ class ApiServer:
     async def _call(self, call: Call, http: HttpRequest, raw: bytes) -> Answer | AsyncIterator[bytes]:
         request = verbs.Request(self.api, self.pages, call, dict(http.headers), raw)
         resource = request.target.resource
+        rbac.check(self.api, call, http.headers)
         if not _allowed(call):
             raise errors.method_not_allowed()
         if call.subresource and call.subresource not in resource.subresources:

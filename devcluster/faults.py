@@ -12,6 +12,7 @@ import re
 from dataclasses import dataclass, field
 from typing import Any
 
+from devcluster import rbac
 from devcluster.errors import ApiError, bad_request
 from devcluster.requests import Call
 
@@ -60,7 +61,7 @@ class Rule:
     def failure(self, call: Call | None) -> ApiError:
         """What a `fail` rule answers; 403 in the words of RBAC."""
         if self.status == 403 and call is not None:
-            return unauthorized(call)
+            return rbac.refused(call, "laneway")
         reasons = {
             429: "TooManyRequests",
             500: "InternalError",
@@ -75,19 +76,6 @@ class Rule:
             "a fault injected into devcluster",
             details,
         )
-
-
-def unauthorized(call: Call) -> ApiError:
-    """What the API server answers where RBAC allows somebody too little."""
-    thing = f'{call.resource} "{call.name}"' if call.name else call.resource
-    subresource = f"/{call.subresource}" if call.subresource else ""
-    where = f'in the namespace "{call.namespace}"' if call.namespace else "at the cluster scope"
-    message = (
-        f'{thing} is forbidden: User "laneway" cannot {call.verb} resource "{call.plural}{subresource}" '
-        f'in API group "{call.group}" {where}'
-    )
-    details = {"group": call.group, "kind": call.plural} | ({"name": call.name} if call.name else {})
-    return ApiError(403, "Forbidden", message, details)
 
 
 _FIELDS: dict[str, tuple[type, ...]] = {

@@ -15,7 +15,7 @@ from starlette.requests import Request as HttpRequest
 from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
-from devcluster import connections, requests
+from devcluster import connections, rbac, requests
 from devcluster.answers import Answer, answer, refusal
 from devcluster.api import Api
 from devcluster.apiserver import ApiServer
@@ -51,7 +51,7 @@ class Front:
         code = await self._handle(chosen, scope, receive, send)
         if call is not None:
             name = (call.verb, call.resource, call.namespace, call.name, call.subresource)
-            self.journal.add(Entry(*name, agent, code))
+            self.journal.add(Entry(*name, agent, code, rbac.user(http.headers)))
 
     async def _stall(self) -> None:
         left = self._stalled_until - asyncio.get_running_loop().time()

@@ -18,7 +18,7 @@ APART = (
 
 @dataclass(frozen=True)
 class Entry:
-    """One request. `code` is 0 when it got no answer."""
+    """One request. `code` is 0 when it got no answer; `user` is empty for an administrator."""
 
     verb: str
     resource: str
@@ -27,6 +27,7 @@ class Entry:
     subresource: str
     user_agent: str
     code: int
+    user: str = ""
 
 
 class Journal:
