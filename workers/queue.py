@@ -91,6 +91,9 @@ def answered(doing: str) -> Iterator[None]:
     """Turns Redis' errors into a QueueError that says what was being done."""
     try:
         yield
+    except redis.InvalidResponse as error:
+        why = f"what answers there speaks no Redis protocol ({error}); give the address of a Redis or Valkey"
+        raise QueueError(f"cannot {doing}: {why}", where="LANEWAY_REDIS_URL", retry_after=5) from error
     except redis.RedisError as error:
         raise QueueError(f"cannot {doing}: {error}", where="LANEWAY_REDIS_URL", retry_after=5) from error
 
