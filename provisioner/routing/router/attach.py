@@ -12,7 +12,7 @@ Service, and every right that is missing, is said at once, and nothing is left h
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -21,11 +21,11 @@ from provisioner import labels
 from provisioner.chain.model import Chain
 from provisioner.cluster import Cluster
 from provisioner.errors import PermanentError
-from provisioner.routing.router import attachment, awaiting, backends, deployment, eligibility, policies
+from provisioner.routing.router import attachment, awaiting, deployment, policies
 from provisioner.routing.router.attachment import Attachment
-from provisioner.routing.router.backends import Backend
 from provisioner.routing.router.deployment import RouterSettings
 from provisioner.routing.router.eligibility import CannotAttachError
+from provisioner.routing.router.reading import Found, raise_together, read, twins_of
 from provisioner.routing.router.writing import Step, Writer
 
 Json = dict[str, Any]
@@ -44,95 +44,20 @@ class Work:
     settle: float = 3.0
 
 
-@dataclass(frozen=True)
-class Found:
-    """A chain in one namespace, as read: its Services, those that it no longer lists though they are still
-    attached, the twins by their Services' names, and what NetworkPolicies there are."""
-
-    namespace: str
-    attached: tuple[Attachment, ...]
-    leftovers: tuple[Json, ...]
-    twins: dict[str, Json]
-    policies: tuple[Json, ...] = ()
-    backends: tuple[Backend, ...] = ()
-
-    @property
-    def names(self) -> list[str]:
-        return [one.name for one in self.attached]
-
-
 def attach(chain: Chain, work: Work) -> Iterator[Step]:
     """Attaches every Service of the chain; yields each write that was needed, none when all is attached.
 
     A Service that the chain lists no longer is restored. Raises CannotAttachError and PermanentError before
     anything is written, TemporaryError when the router does not get ready in time.
     """
-    found = _read(chain, work.cluster)
+    found = read(chain, work.cluster)
     rehearsal = Writer(work.cluster, dry=True)
     steps = list(_attach(chain.name, found, rehearsal, work))
     if work.dry:
         yield from steps
-    _raise_together(rehearsal.problems, f"attach {chain.name}")
+    raise_together(rehearsal.problems, f"attach {chain.name}")
     if not work.dry:
         yield from _attach(chain.name, found, Writer(work.cluster, dry=False), work)
-
-
-def _read(chain: Chain, cluster: Cluster) -> list[Found]:
-    """The chain as it is in the cluster. PermanentError names every right that is missing, CannotAttachError
-    every Service that is refused."""
-    refused: list[str] = []
-    _raise_together(list(_unreadable(chain, cluster)), f"attach {chain.name}")
-    found = [_read_namespace(chain, namespace, cluster, refused) for namespace in chain.namespaces]
-    if refused:
-        raise CannotAttachError("; ".join(refused), where=f"chain {chain.name}")
-    return found
-
-
-def _unreadable(chain: Chain, cluster: Cluster) -> Iterator[PermanentError]:
-    """What may not be read of all that will be, so that it is said at once and not one by one."""
-    for namespace in chain.namespaces:
-        for kind in ("Service", "Pod", "NetworkPolicy", "EndpointSlice"):
-            try:
-                cluster.list(kind, namespace)
-            except PermanentError as error:
-                yield error
-
-
-def _read_namespace(chain: Chain, namespace: str, cluster: Cluster, refused: list[str]) -> Found:
-    names = {one.name for one in chain.services if one.namespace == namespace}
-    every = {one["metadata"]["name"]: one for one in cluster.list("Service", namespace)}
-    twins = twins_of(chain.name, every.values())
-    services = {name: attachment.recovered(one, twins.get(name)) for name, one in every.items()}
-    pods = cluster.list("Pod", namespace)
-    wrong = eligibility.refusals(chain.name, names, services, pods)
-    refused += [f"{namespace}/{name}: {why}" for name, why in wrong.items()]
-    others = {name: one for name, one in services.items() if _is_leftover(one, chain.name, names, twins)}
-    listed = {name: services[name] for name in names - wrong.keys()}
-    attached = attachment.attachments(chain.name, listed, others)
-    return Found(
-        namespace,
-        attached,
-        tuple(others.values()),
-        twins,
-        tuple(cluster.list("NetworkPolicy", namespace)),
-        tuple(backends.backend(one, pods) for one in attached),
-    )
-
-
-def twins_of(chain: str, services: Iterable[Json]) -> dict[str, Json]:
-    """A chain's twins among the Services of a namespace, by the names of the Services that they are of."""
-    wanted = {**labels.of_chain(chain), labels.ROLE: attachment.BASELINE}
-    return {
-        marks[labels.SERVICE]: one
-        for one in services
-        if wanted.items() <= (marks := one["metadata"].get("labels") or {}).items()
-    }
-
-
-def _is_leftover(service: Json, chain: str, names: set[str], twins: dict[str, Json]) -> bool:
-    name = service["metadata"]["name"]
-    ours = attachment.chain_of(service) == chain or (attachment.is_noted(service) and name in twins)
-    return ours and name not in names
 
 
 def _attach(chain: str, found: Sequence[Found], writer: Writer, work: Work) -> Iterator[Step]:
@@ -228,7 +153,7 @@ def detach(chain: str, namespaces: Sequence[str], work: Work) -> Iterator[Step]:
     steps = [step for one in namespaces for step in _detach(chain, one, rehearsal, work)]
     if work.dry:
         yield from steps
-    _raise_together(rehearsal.problems, f"detach {chain}")
+    raise_together(rehearsal.problems, f"detach {chain}")
     if not work.dry:
         writer = Writer(work.cluster, dry=False)
         for namespace in namespaces:
@@ -290,14 +215,6 @@ def _remove(chain: str, namespace: str, twins: dict[str, Json], writer: Writer, 
             yield from writer.delete(one)
     for twin in twins.values():
         yield from writer.delete(twin)
-
-
-def _raise_together(problems: Sequence[PermanentError], where: str) -> None:
-    if len(problems) == 1:
-        raise problems[0]
-    if problems:
-        said = dict.fromkeys(str(one) for one in problems)
-        raise PermanentError("; ".join(said), where=where, reason=problems[0].reason)
 
 
 def _name(obj: Json) -> str:

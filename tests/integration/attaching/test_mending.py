@@ -7,13 +7,13 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
-from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from provisioner import labels
+from provisioner.cluster import Cluster
 from provisioner.routing.router import attach as attaching
 from provisioner.routing.router import attachment
 from provisioner.routing.router.attach import Work
@@ -35,17 +35,20 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Devcluster]:
             {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}}, force=True
         )
         thread = LoopThread()
-        mending = asyncio.run_coroutine_threadsafe(
-            Mending(found.cluster, ChainFiles(chain())).run(), thread.loop
-        )
+        mending = thread.run(_begin(found.cluster))
         yield found
-        _end(mending)
+        thread.run(_end(mending))
         thread.close()
 
 
-def _end(mending: Future[None]) -> None:
+async def _begin(cluster: Cluster) -> asyncio.Task[None]:
+    return asyncio.create_task(Mending(cluster, ChainFiles(chain())).run())
+
+
+async def _end(mending: asyncio.Task[None]) -> None:
     assert not mending.done(), mending.exception()
     mending.cancel()
+    await asyncio.wait({mending})
 
 
 def applied(server: Devcluster, wanted: Json) -> Json:
