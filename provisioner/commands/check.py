@@ -11,6 +11,7 @@ import typer
 if TYPE_CHECKING:
     from provisioner.chain.model import Chain
     from provisioner.inspection.findings import Finding
+    from provisioner.settings import Settings
 
 Files = Annotated[
     list[Path] | None,
@@ -33,7 +34,7 @@ def check(files: Files = None, offline: Offline = False, as_json: AsJson = False
 
     current = settings.load()
     read = chains.load_all(files or [current.chains])
-    found = [] if offline else _against_cluster(read, current.kubeconfig)
+    found = [] if offline else _against_cluster(read, current)
     if as_json:
         typer.echo(json.dumps([one.to_json() for one in found], indent=2))
     else:
@@ -42,19 +43,21 @@ def check(files: Files = None, offline: Offline = False, as_json: AsJson = False
         raise typer.Exit(1)
 
 
-def _against_cluster(read: tuple[Chain, ...], kubeconfig: str) -> list[Finding]:
+def _against_cluster(read: tuple[Chain, ...], current: Settings) -> list[Finding]:
     from provisioner import cluster
     from provisioner.errors import ConfigError
     from provisioner.inspection import gather, rules, server
+    from provisioner.routing.router.deployment import RouterSettings
 
     try:
-        reached = cluster.connect(kubeconfig)
+        reached = cluster.connect(current.kubeconfig)
     except ConfigError as error:
         raise ConfigError(f"{error}; or read the files alone with --offline") from error
+    port = RouterSettings("", 0, current.discovery_address).discovery_port
     found = list(server.findings(gather.server(reached)))
     seen = gather.namespaces(reached, (name for chain in read for name in chain.namespaces))
     for chain in read:
-        found += rules.findings(chain, seen)
+        found += rules.findings(chain, seen, port)
     return found
 
 

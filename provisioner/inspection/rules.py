@@ -12,13 +12,14 @@ from typing import Any
 from provisioner import labels
 from provisioner.chain.model import Chain, Driver
 from provisioner.changes import Cause, Verdict
-from provisioner.copies import plan
+from provisioner.copies import live, plan
 from provisioner.inspection.findings import Finding, Severity
 from provisioner.inspection.gather import Seen
 from provisioner.lane.model import Lane
 from provisioner.routing import intent
 from provisioner.routing.intent import Protocol
-from provisioner.routing.router import attachment, backends, eligibility, policies
+from provisioner.routing.router import attachment, backends, deployment, eligibility, policies
+from provisioner.routing.router.backends import Backend
 from provisioner.routing.router.policies import Scene
 
 Json = dict[str, Any]
@@ -27,12 +28,13 @@ _WORKLOADS = ("Deployment", "StatefulSet", "DaemonSet")
 _COPYING = ("Service", *_WORKLOADS, "PersistentVolumeClaim", "PodDisruptionBudget")
 
 
-def findings(chain: Chain, seen: Seen) -> list[Finding]:
-    """All that is wrong with a chain, sorted by what it is about; none when everything fits."""
+def findings(chain: Chain, seen: Seen, discovery_port: int) -> list[Finding]:
+    """All that is wrong with a chain, sorted by what it is about; none when everything fits. `discovery_port`
+    is that which the routers use, as the settings say."""
     found = [*_namespaces(chain, seen), *_copies(chain, seen), *_entry(chain, seen)]
     if chain.driver is Driver.ENVOY:
         for namespace in chain.namespaces:
-            found += _attaching(chain, namespace, seen)
+            found += _attaching(chain, namespace, seen, discovery_port)
     return sorted(set(found))
 
 
@@ -80,7 +82,7 @@ def _entry(chain: Chain, seen: Seen) -> Iterator[Finding]:
         yield _error(chain, f"service {entry.name}", "EntryNotHttp", what)
 
 
-def _attaching(chain: Chain, namespace: str, seen: Seen) -> Iterator[Finding]:
+def _attaching(chain: Chain, namespace: str, seen: Seen, discovery_port: int) -> Iterator[Finding]:
     """What attaching would refuse, and what of an attachment is no longer as it was made."""
     if namespace in seen.absent or not seen.knows(namespace, "Service", "Pod"):
         return
@@ -91,9 +93,12 @@ def _attaching(chain: Chain, namespace: str, seen: Seen) -> Iterator[Finding]:
         yield _error(chain, f"service {name}", "CannotAttach", why)
     fine = {name: services[name] for name in names if name not in refused}
     yield from _standing(chain, fine)
+    if any(attachment.is_attached(one) for one in fine.values()):
+        yield from _router(chain, namespace, seen)
     yield from _without_pods(chain, fine, pods)
     yield from _others(chain, names, services, pods)
-    yield from _policies(chain, namespace, fine, seen)
+    if seen.knows(namespace, "NetworkPolicy"):
+        yield from _policies(chain, _scene(chain, namespace, seen, discovery_port), fine, seen)
 
 
 def _services(namespace: str, seen: Seen) -> dict[str, Json]:
@@ -135,14 +140,54 @@ def _others(
             yield _warning(chain, f"service {one}", "SecondService", what)
 
 
-def _policies(chain: Chain, namespace: str, services: Mapping[str, Json], seen: Seen) -> Iterator[Finding]:
-    """NetworkPolicies that attaching cannot add to."""
-    found = attachment.attachments(chain.name, services, {})
-    pods = seen.of("Pod", namespace)
-    known = tuple(backends.backend(one, pods) for one in found)
-    scene = Scene(chain.name, namespace, known, policies.foreign(seen.of("NetworkPolicy", namespace)), 0)
-    for why in policies.refusals(scene):
-        yield _error(chain, f"namespace {namespace}", "CannotAttach", why)
+def _router(chain: Chain, namespace: str, seen: Seen) -> Iterator[Finding]:
+    """The router's pods, once a Service leads to them."""
+    if not seen.knows(namespace, "Deployment"):
+        return
+    name, where = deployment.name(chain.name), f"namespace {namespace}"
+    found = next((one for one in seen.of("Deployment", namespace) if one["metadata"]["name"] == name), None)
+    if found is None:
+        what = f"Deployment {name} is gone, attached Services lead to nobody: laneway attach {chain.name}"
+        yield _error(chain, where, "NoRouter", what)
+        return
+    wanted, ready = found["spec"].get("replicas", 1), found.get("status", {}).get("readyReplicas", 0)
+    if ready < wanted:
+        what = f"Deployment {name} has {ready} of {wanted} pods ready; kubectl describe says why"
+        yield (_warning if ready else _error)(chain, where, "RouterNotReady", what)
+
+
+def _scene(chain: Chain, namespace: str, seen: Seen, discovery_port: int) -> Scene:
+    """The whole chain's backends, as far as they can be attached, and the users' policies here."""
+    known = tuple(one for place in chain.namespaces for one in _backends(chain, place, seen))
+    users = policies.foreign(seen.of("NetworkPolicy", namespace))
+    return Scene(chain.name, namespace, known, users, discovery_port)
+
+
+def _backends(chain: Chain, namespace: str, seen: Seen) -> Iterator[Backend]:
+    services, pods = _services(namespace, seen), seen.of("Pod", namespace)
+    names = [one.name for one in chain.services if one.namespace == namespace]
+    refused = eligibility.refusals(chain.name, names, services, pods)
+    fine = {name: services[name] for name in names if name not in refused}
+    for one in attachment.attachments(chain.name, fine, {}):
+        yield backends.backend(one, pods)
+
+
+def _policies(chain: Chain, scene: Scene, services: Mapping[str, Json], seen: Seen) -> Iterator[Finding]:
+    """NetworkPolicies that attaching cannot add to, and additions that no longer fit them."""
+    where = f"namespace {scene.namespace}"
+    refused = policies.refusals(scene)
+    for why in refused:
+        yield _error(chain, where, "CannotAttach", why)
+    if refused or not all(map(attachment.is_attached, services.values())):
+        return
+    there = {one["metadata"]["name"]: one["spec"] for one in seen.of("NetworkPolicy", scene.namespace)}
+    wanted = {one["metadata"]["name"]: one["spec"] for one in policies.extensions(scene)}
+    if stale := sorted(name for name, spec in wanted.items() if not live.covers(there.get(name), spec)):
+        what = (
+            f"NetworkPolicies have changed since it was attached, and {', '.join(stale)} no longer fit: "
+            f"clients may be kept out or let in wrongly; laneway attach {chain.name}"
+        )
+        yield _error(chain, where, "PoliciesChanged", what)
 
 
 def _error(chain: Chain, where: str, reason: str, message: str) -> Finding:

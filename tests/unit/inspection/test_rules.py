@@ -13,8 +13,10 @@ from provisioner import labels
 from provisioner.inspection import rules, server
 from provisioner.inspection.findings import Finding, Severity, is_wrong
 from provisioner.inspection.gather import KINDS, Seen, Server
-from provisioner.routing.router import attachment
+from provisioner.routing.router import attachment, backends, deployment, policies
 from provisioner.routing.router.attachment import Attachment
+from provisioner.routing.router.deployment import RouterSettings
+from provisioner.routing.router.policies import Scene
 from tests.support.routing import chain
 
 Json = dict[str, Any]
@@ -36,13 +38,13 @@ def attached(obj: Json) -> Json:
 POD_SPEC = {
     "containers": [{"name": "app", "image": "a:1", "ports": [{"name": "web", "containerPort": 8080}]}]
 }
-POD = {
+POD: Json = {
     "kind": "Pod",
     "metadata": {"name": "payment-1", "namespace": NAMESPACE, "labels": {"app": "payment"}},
     "spec": POD_SPEC,
     "status": {"phase": "Running"},
 }
-WORKLOAD = {
+WORKLOAD: Json = {
     "apiVersion": "apps/v1",
     "kind": "Deployment",
     "metadata": {"name": "payment", "namespace": NAMESPACE, "generation": 1},
@@ -54,14 +56,32 @@ WORKLOAD = {
 }
 
 
+def router(ready: int = 2) -> Json:
+    made = deployment.deployment(
+        "shop", NAMESPACE, {10001: "payment:80"}, RouterSettings("e:1", 2, "r:18000")
+    )
+    return {**made, "status": {"readyReplicas": ready}}
+
+
+DENY = {
+    "kind": "NetworkPolicy",
+    "metadata": {"name": "deny", "namespace": NAMESPACE},
+    "spec": {"podSelector": {}, "policyTypes": ["Ingress"]},
+}
+GREEN = {
+    **POD,
+    "metadata": {**POD["metadata"], "name": "payment-2", "labels": {"app": "payment", "green": "yes"}},
+}
+
+
 def cluster(**objects: Any) -> Seen:
     """One that is right, but for the kinds that are given instead."""
-    usual = {"Service": [attached(service())], "Deployment": [WORKLOAD], "Pod": [POD]}
+    usual = {"Service": [attached(service())], "Deployment": [WORKLOAD, router()], "Pod": [POD]}
     return Seen({(NAMESPACE, kind): tuple((usual | objects).get(kind, ())) for kind in KINDS})
 
 
 def found(seen: Seen) -> list[Finding]:
-    return rules.findings(chain(), seen)
+    return rules.findings(chain(), seen, 18000)
 
 
 def test_a_cluster_in_which_all_fits_is_told_nothing() -> None:
@@ -86,7 +106,26 @@ CASES: dict[str, tuple[Seen, str, str]] = {
         "CannotAttach",
         "named wbe",
     ),
-    "no such workload": (cluster(Deployment=[]), "CannotClone", "no such workload"),
+    "no such workload": (cluster(Deployment=[router()]), "CannotClone", "no such workload"),
+    "a router that is gone": (cluster(Deployment=[WORKLOAD]), "NoRouter", "lead to nobody"),
+    "a router of which no pod is ready": (
+        cluster(Deployment=[WORKLOAD, router(0)]),
+        "RouterNotReady",
+        "0 of 2 pods ready",
+    ),
+    "a NetworkPolicy that came after attaching": (
+        cluster(NetworkPolicy=[DENY]),
+        "PoliciesChanged",
+        "laneway-to-payment no longer fit",
+    ),
+    "a NetworkPolicy for some pods of a Service": (
+        cluster(
+            NetworkPolicy=[{**DENY, "spec": {"podSelector": {"matchLabels": {"green": "yes"}}}}],
+            Pod=[POD, GREEN],
+        ),
+        "CannotAttach",
+        "some of its pods",
+    ),
     "a Service that leads elsewhere": (
         cluster(Service=[attached(service(selector={"app": "money"}))]),
         "CannotClone",
@@ -145,6 +184,11 @@ WARNINGS: dict[str, tuple[Seen, str, str]] = {
         "NotAttached",
         "laneway attach shop",
     ),
+    "a router of which one pod is ready": (
+        cluster(Deployment=[WORKLOAD, router(1)]),
+        "RouterNotReady",
+        "1 of 2 pods ready",
+    ),
     "a Service without pods": (cluster(Pod=[]), "NoPods", "no pod runs"),
     "two Services that select one workload": (
         cluster(Service=[attached(service()), service("money")]),
@@ -161,6 +205,12 @@ def test_what_one_should_know_is_a_warning(case: str) -> None:
     assert (only.severity, only.reason) == (Severity.WARNING, reason)
     assert words in only.message
     assert not is_wrong([only])
+
+
+def test_additions_that_still_fit_are_told_nothing() -> None:
+    backend = backends.backend(Attachment("shop", attached(service()), {"80": 10001}), [POD])
+    made = policies.extensions(Scene("shop", NAMESPACE, (backend,), (DENY,), 18000))
+    assert found(cluster(NetworkPolicy=[DENY, *made])) == []
 
 
 def test_everything_wrong_is_said_at_once() -> None:
