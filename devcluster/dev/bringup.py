@@ -17,7 +17,7 @@ from pathlib import Path
 import httpx
 import yaml
 
-from devcluster.dev import endpoints, manifests, processes, repository, system
+from devcluster.dev import accounts, endpoints, manifests, processes, repository, system
 from devcluster.dev.apiclient import Api, Unready, until
 from devcluster.dev.ports import HOST
 from devcluster.dev.state import State
@@ -101,6 +101,17 @@ class Bringup:
             own = Settings.model_fields["namespace"].default
             for namespace in sorted({own, *chain.namespaces}):
                 await api.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}})
+        async with self.progress.step("accounts with the rights that the chart grants"):
+            await self._grant(api, accounts.of_chains(own, [chain]))
+
+    async def _grant(self, api: Api, installed: accounts.Installation) -> None:
+        listed = accounts.rights()
+        for one in accounts.roles(listed, installed):
+            await api.apply(one)
+        for process in ("serve", *listed):
+            path = self.state.account(process)
+            path.parent.mkdir(exist_ok=True)
+            path.write_text(accounts.kubeconfig(self.state.kubeconfig, process, installed.namespace))
 
     async def _baseline(self, api: Api, chain: Chain) -> None:
         bare = system.repository(self.state, chain)
@@ -136,8 +147,13 @@ class Bringup:
 
 
 async def _laneway(state: State, made: System, *arguments: str) -> None:
-    """Runs a `laneway` command on this system. Raises Unready with its last words when it fails."""
-    env = {**processes.clean(), **processes.settings(state, made.ports, made.secret)}
+    """Runs a `laneway` command on this system, with the rights of attach. Raises Unready with its last words
+    when it fails."""
+    env = {
+        **processes.clean(),
+        **processes.settings(state, made.ports, made.secret),
+        "LANEWAY_KUBECONFIG": str(state.account("attach")),
+    }
     done = await asyncio.create_subprocess_exec(
         str(processes.BIN / "laneway"),
         *arguments,

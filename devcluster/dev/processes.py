@@ -54,13 +54,18 @@ def foundations(state: State, ports: Mapping[str, int], valkey: str) -> tuple[Pr
 
 
 def product(state: State, ports: Mapping[str, int], secret: str) -> tuple[Process, ...]:
-    """Laneway's own processes, as a real installation runs them."""
+    """Laneway's own processes, as a real installation runs them: each under an account of its own."""
     shared = settings(state, ports, secret)
     return tuple(
         Process(
             name,
             (str(BIN / "laneway"), name),
-            {**clean(), **shared, "LANEWAY_METRICS_PORT": str(ports.get(f"metrics-{name}", 0))},
+            {
+                **clean(),
+                **shared,
+                "LANEWAY_KUBECONFIG": str(state.account(name)),
+                "LANEWAY_METRICS_PORT": str(ports.get(f"metrics-{name}", 0)),
+            },
             address,
         )
         for name, address in (

@@ -81,6 +81,10 @@ class State:
     def kubeconfig(self) -> Path:
         return self.cluster / "kubeconfig"
 
+    def account(self, process: str) -> Path:
+        """The kubeconfig by which a process of Laneway acts, with no more rights than it needs."""
+        return self.root / "accounts" / process
+
     def log(self, name: str) -> Path:
         return self.logs / f"{name}.log"
 

@@ -1,0 +1,91 @@
+"""Laneway on a cluster as a team would install it: the chart, with values; and the same way out.
+
+The release lies in a namespace of its own that refuses pods below the `restricted` level.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from devcluster.dev.cluster.context import Context
+from devcluster.dev.cluster.images import CHECKOUT
+from devcluster.dev.cluster.shop import namespace
+
+Json = dict[str, Any]
+
+CHART = CHECKOUT / "charts" / "laneway"
+RELEASE = "laneway"
+SYSTEM = "laneway-demo"
+PROCESSES = ("serve", "worker", "beat", "router")
+PATIENCE = "180s"
+
+
+@dataclass
+class Installation:
+    """One release of the chart. `folder` keeps its values."""
+
+    context: Context
+    folder: Path
+    images: Mapping[str, str]
+    secret: str = field(default_factory=lambda: secrets.token_hex(20))
+
+    @property
+    def hooks(self) -> str:
+        """What forges post to, within the cluster."""
+        return f"http://{RELEASE}-serve.{SYSTEM}/hooks"
+
+    def install(self, chain: Json, more: Json | None = None) -> None:
+        """Installs, or upgrades, with a chain; returns when every pod is ready."""
+        values = self.folder / "values.yaml"
+        values.write_text(yaml.safe_dump({**self._values(chain), **(more or {})}))
+        self.context.apply(namespace(SYSTEM))
+        self.context.helm(
+            *("upgrade", "--install", RELEASE, str(CHART), "--namespace", SYSTEM, "--values", str(values)),
+            *("--wait", "--timeout", PATIENCE),
+        )
+
+    def uninstall(self) -> None:
+        """Takes the chart out, which detaches every chain first."""
+        self.context.helm("uninstall", RELEASE, "--namespace", SYSTEM, "--wait", "--timeout", PATIENCE)
+
+    def job(self, template: str, name: str) -> str:
+        """Runs a CronJob's Job now, as the chart's notes say; what it printed."""
+        where = ("--namespace", SYSTEM)
+        self.context.kubectl("create", "job", name, f"--from=cronjob/{RELEASE}-{template}", *where)
+        self.context.kubectl(
+            "wait", f"job/{name}", "--for=condition=Complete", f"--timeout={PATIENCE}", *where
+        )
+        said = self.context.kubectl("logs", f"job/{name}", *where)
+        self.context.kubectl("delete", "job", name, *where)
+        return said
+
+    def restart(self, workload: str) -> None:
+        """A rolling restart, to its end."""
+        where = ("--namespace", SYSTEM)
+        self.context.kubectl("rollout", "restart", workload, *where)
+        self.context.kubectl("rollout", "status", workload, f"--timeout={PATIENCE}", *where)
+
+    def _values(self, chain: Json) -> Json:
+        return {
+            "chains": {str(chain["chain"]): yaml.safe_dump(chain, sort_keys=False)},
+            "webhooks": {"github": {"secret": self.secret}},
+            "image": _image(self.images["laneway"]),
+            "envoy": {"image": _named(self.images["envoy"]), "replicas": 2},
+            # a cluster for tests may have no volumes to give
+            "valkey": {"image": _image(self.images["valkey"]), "persistence": {"enabled": False}},
+        }
+
+
+def _named(image: str) -> Json:
+    repository, _, tag = image.rpartition(":")
+    return {"repository": repository, "tag": tag}
+
+
+def _image(image: str) -> Json:
+    return {**_named(image), "pullPolicy": "IfNotPresent"}
