@@ -73,8 +73,9 @@ def detach(
 
 
 def _wanted(current: Settings, name: str, every: bool) -> Mapping[str, Chain]:
-    """The chains that are asked for. Wrong usage unless it is one, or all."""
+    """The chains that are asked for: one, or all that use our own driver. Anything else is wrong usage."""
     from provisioner.chain import folder as chains
+    from provisioner.chain.model import Driver
     from provisioner.errors import ConfigError
 
     if bool(name) is every:
@@ -84,7 +85,9 @@ def _wanted(current: Settings, name: str, every: bool) -> Mapping[str, Chain]:
         raise ConfigError(
             f"no chain {name!r}; there is {', '.join(sorted(known))}", where=str(current.chains)
         )
-    return {name: known[name]} if name else known
+    if name:
+        return {name: known[name]}
+    return {one: found for one, found in known.items() if found.driver is Driver.ENVOY}
 
 
 def _work(current: Settings, dry: bool, timeout: float) -> Work:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from provisioner import labels
-from provisioner.chain.model import Chain
+from provisioner.chain.model import Chain, Driver
 from provisioner.cluster import Cluster
 from provisioner.errors import PermanentError
 from provisioner.routing.router import attachment, backends, eligibility
@@ -41,6 +41,11 @@ def read(chain: Chain, cluster: Cluster) -> list[Found]:
     """The chain as it is in the cluster. PermanentError names every right that is missing, CannotAttachError
     every Service that is refused."""
     refused: list[str] = []
+    if chain.driver is not Driver.ENVOY:
+        raise CannotAttachError(
+            f"its routing.driver is {chain.driver}, which needs no router of ours",
+            where=f"chain {chain.name}",
+        )
     raise_together(list(_unreadable(chain, cluster)), f"attach {chain.name}")
     found = [_read_namespace(chain, namespace, cluster, refused) for namespace in chain.namespaces]
     if refused:

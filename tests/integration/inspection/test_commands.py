@@ -123,3 +123,28 @@ def test_attach_wants_one_chain_or_all(laneway: Laneway) -> None:
     laneway("attach", code=2)
     laneway("attach", NAMESPACE, "--all", code=2)
     assert "no chain 'cafe'; there is shop" in laneway("attach", "cafe", code=1).stderr
+
+
+def test_of_all_chains_one_that_fails_does_not_keep_the_next_from_its_turn(
+    laneway: Laneway, tmp_path: Path
+) -> None:
+    laneway("init", NAMESPACE, "--output", "shop.yaml")
+    text = (tmp_path / "shop.yaml").read_text()
+    other = text.replace("chain: shop", "chain: cafe").replace("namespace: shop", "namespace: gone")
+    folder = tmp_path / "laneway.yaml"  # what the settings name may be a folder
+    folder.mkdir()
+    (folder / "shop.yaml").write_text(text)
+    (folder / "cafe.yaml").write_text(other)
+    done = laneway("attach", "--all", "--dry-run", code=1)
+    assert "chain cafe: gone/frontend: there is no Service at all in its namespace" in done.stderr
+    assert "would switch Service shop/payment" in done.stdout
+    said = laneway("detach", "--all").stdout.splitlines()
+    assert said == ["chain cafe is not attached", "chain shop is not attached"]
+
+
+def test_a_chain_of_another_driver_is_not_attached(laneway: Laneway, tmp_path: Path) -> None:
+    laneway("init", NAMESPACE)
+    file = tmp_path / "laneway.yaml"
+    file.write_text(file.read_text() + "routing: {driver: istio}\n")
+    assert "its routing.driver is istio" in laneway("attach", NAMESPACE, code=1).stderr
+    assert laneway("attach", "--all").stdout == ""
