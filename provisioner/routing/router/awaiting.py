@@ -92,6 +92,11 @@ def _troubles(pod: Json) -> Iterator[str]:
         waiting = (one.get("state") or {}).get("waiting") or {}
         if waiting.get("reason") not in (None, "ContainerCreating", "PodInitializing"):
             yield f"{waiting['reason']}: {waiting.get('message', '')}"
+        if "running" in (one.get("state") or {}) and not one.get("ready"):
+            yield (
+                "it runs and waits for its configuration: does `laneway router` run, and can pods of this "
+                "namespace reach it at LANEWAY_DISCOVERY_ADDRESS?"
+            )
 
 
 def pods_gone(cluster: Cluster, chain: str, namespace: str) -> str:

@@ -18,6 +18,11 @@ REASONS: dict[str, tuple[Json, Json, str]] = {
         {"containerStatuses": [{**CONTAINER, "state": {"waiting": WAITING}}]},
         "ErrImageNeverPull: image is not present",
     ),
+    "a discovery server that does not answer": (
+        {},
+        {"containerStatuses": [{**CONTAINER, "state": {"running": {"startedAt": "2026-01-01T00:00:00Z"}}}]},
+        "does `laneway router` run",
+    ),
     "no room on any node": (
         {},
         {
