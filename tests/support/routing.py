@@ -189,6 +189,15 @@ class Notes:
         self.seen_chains.append(chain)
 
 
+async def _ended() -> None:
+    """Returns when all other tasks of the loop have ended: those that a server leaves say goodbye first."""
+    tasks = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in tasks:
+        task.cancel()
+    if tasks:
+        await asyncio.wait(tasks, timeout=5)
+
+
 class LoopThread:
     """An event loop in a thread of its own."""
 
@@ -201,6 +210,7 @@ class LoopThread:
         return asyncio.run_coroutine_threadsafe(coroutine, self.loop).result(20)
 
     def close(self) -> None:
+        self.run(_ended())
         self.loop.call_soon_threadsafe(self.loop.stop)
         self._thread.join(10)
         self.loop.close()

@@ -13,6 +13,7 @@ from envoy.service.discovery.v3 import ads_pb2_grpc
 from provisioner.errors import ConfigError
 from provisioner.routing.envoy import Compiler, Node
 from provisioner.routing.router import metrics
+from provisioner.routing.router.lag import Lag, Lags
 from provisioner.routing.router.session import Session
 from provisioner.routing.router.state import RoutingState
 
@@ -32,6 +33,7 @@ class Discovery(ads_pb2_grpc.AggregatedDiscoveryServiceServicer):
 
     def __init__(self, state: RoutingState) -> None:
         self._state = state
+        self._lags = Lags()
 
     async def DeltaAggregatedResources(
         self, requests: AsyncIterator[Any], context: grpc.aio.ServicerContext[Any, Any]
@@ -39,14 +41,17 @@ class Discovery(ads_pb2_grpc.AggregatedDiscoveryServiceServicer):
         first = await anext(aiter(requests))
         node = await node_of(first, context)
         session, wake = Session(), asyncio.Event()
+        lag = self._lags.of(node)
         self._state.join(wake)
         metrics.STREAMS.labels(node.chain, node.namespace).inc()
-        reading = asyncio.create_task(_read(session, first, requests, wake, node))
+        reading = asyncio.create_task(_read(session, first, requests, wake, node, lag))
         log.info("router.connected", chain=node.chain, namespace=node.namespace, address=node.address)
         try:
             async for response in self._answers(session, node, wake, reading):
+                lag.begins()
                 yield response
         finally:
+            lag.ends()
             reading.cancel()
             self._state.leave(wake)
             metrics.STREAMS.labels(node.chain, node.namespace).dec()
@@ -77,7 +82,7 @@ async def node_of(first: Any, context: grpc.aio.ServicerContext[Any, Any]) -> No
 
 
 async def _read(
-    session: Session, first: Any, requests: AsyncIterator[Any], wake: asyncio.Event, node: Node
+    session: Session, first: Any, requests: AsyncIterator[Any], wake: asyncio.Event, node: Node, lag: Lag
 ) -> None:
     """Takes in what Envoy says until it hangs up."""
     _receive(session, first, node)
@@ -85,6 +90,8 @@ async def _read(
     try:
         async for request in requests:
             _receive(session, request, node)
+            if session.settled:
+                lag.ends()
             wake.set()
     finally:
         wake.set()

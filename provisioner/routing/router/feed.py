@@ -64,10 +64,12 @@ Change = Listed | Changed
 
 @dataclass(frozen=True)
 class Sink:
-    """Where changes go, and an error that ended a watch for good. Both are called from other threads."""
+    """Where changes go, an error that ended a watch for good, and one after which it is taken up again (None:
+    the cluster was heard of again). All are called from other threads."""
 
     deliver: Callable[[Change], None]
     failed: Callable[[Exception], None]
+    silent: Callable[[Query, LanewayError | None], None] = lambda query, error: None
 
 
 def queries(chains: Sequence[Chain]) -> tuple[Query, ...]:
@@ -89,6 +91,7 @@ class Follower:
         self._sink = sink
         self._stop = stop
         self._version = ""  # up to where everything was delivered; empty: list first
+        self._silent = False
 
     def run(self) -> None:
         """Delivers the query's list, then its changes, until told to stop. What nobody expected is told to
@@ -105,12 +108,15 @@ class Follower:
         while not self._stop.is_set():
             try:
                 self._advance()
+                self._heard()
                 pause = FIRST_PAUSE
             except ConflictError as error:
                 log.info("router.relist", error=str(error))
                 self._version = ""
             except LanewayError as error:
                 log.warning("router.watch_failed", error=str(error), again_in=pause)
+                self._silent = True
+                self._sink.silent(self._query, error)
                 self._stop.wait(pause)
                 pause = min(2 * pause, LONGEST_PAUSE)
 
@@ -119,11 +125,18 @@ class Follower:
         query = self._query
         if not self._version:
             objects, self._version = self._source.snapshot(query.kind, query.namespace, query.labels)
+            self._heard()
             self._deliver(Listed(query, objects))
         for what, obj in self._source.watch(query.kind, query.namespace, query.labels, self._version):
+            self._heard()
             if what != "BOOKMARK":
                 self._deliver(Changed(query, {**obj, "kind": query.kind}, gone=what == "DELETED"))
             self._version = obj["metadata"]["resourceVersion"]
+
+    def _heard(self) -> None:
+        if self._silent:
+            self._silent = False
+            self._sink.silent(self._query, None)
 
     def _deliver(self, change: Change) -> None:
         if not self._stop.is_set():

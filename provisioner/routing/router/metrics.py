@@ -11,6 +11,12 @@ REJECTED = Counter(
     "Responses that an Envoy did not take; its log and the router's say why",
     ["chain", "envoy_namespace", "type"],
 )
+SILENT = Gauge("laneway_router_watches_silent", "Watches that broke, of which nothing was heard since")
+CONFIG_AGE = Gauge(
+    "laneway_router_config_age_seconds",
+    "How long an Envoy has lacked what it should have: sent and not taken, or refused",
+    ["chain", "envoy_namespace"],
+)
 CHANGES = Counter("laneway_router_changes", "Changes seen in the cluster", ["kind"])
 UNREADABLE = Counter(
     "laneway_router_unreadable", "Objects that could not be read; the log names them", ["kind"]

@@ -52,6 +52,7 @@ class Session:
     def __init__(self) -> None:
         self._subscriptions: dict[str, _Subscription] = {}
         self._nonces = count(1)
+        self._refused: set[str] = set()
 
     def receive(self, request: Any) -> Rejection | None:
         """Takes a DeltaDiscoveryRequest in. Returns the rejection where it is one."""
@@ -61,7 +62,9 @@ class Session:
         self._subscribe(subscription, request)
         if request.response_nonce and request.response_nonce == subscription.pending:
             subscription.pending = ""
+        self._refused.discard(request.type_url)
         if request.HasField("error_detail"):
+            self._refused.add(request.type_url)
             return Rejection(request.type_url, request.error_detail.message)
         return None
 
@@ -77,6 +80,11 @@ class Session:
             elif type_url != CLUSTER:
                 return []
         return [] if self._waits_for(CLUSTER) else self._remove_clusters(resources.get(CLUSTER, {}))
+
+    @property
+    def settled(self) -> bool:
+        """Whether Envoy has taken all that it was sent."""
+        return not self._refused and not any(self._waits_for(one) for one in self._subscriptions)
 
     def _waits_for(self, type_url: str) -> bool:
         """Whether a response of the type is not answered yet."""

@@ -42,11 +42,21 @@ class Watching:
         self._source, self._files, self._state, self._look_seconds = source, files, state, look_seconds
         self._newest = state.view
         self._stops: dict[View, threading.Event] = {}
+        self._silent: dict[feed.Query, LanewayError] = {}
         self._broken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     @property
     def problem(self) -> str:
-        """What keeps the chain files as they are now from being routed; empty when they are."""
+        """What keeps the chain files and the cluster as they are now from being routed, a line each; empty
+        when they are."""
+        return "\n".join(filter(None, [self._unused_files(), self._silence()]))
+
+    def _silence(self) -> str:
+        for query, error in self._silent.items():
+            return f"what was known is routed until {_named(query)} is heard of again: {error}"
+        return ""
+
+    def _unused_files(self) -> str:
         if self._files.problem is not None:
             return f"the chain files of before are used: {self._files.problem}"
         if self._newest is not self._state.view:
@@ -85,6 +95,7 @@ class Watching:
         sink = feed.Sink(
             lambda change: _on(loop, partial(self._take, view, change)),
             lambda error: _on(loop, partial(self._fail, view, error)),
+            lambda query, error: _on(loop, partial(self._note_silence, view, query, error)),
         )
         self._stops[view] = feed.start(self._source, feed.queries(tuple(view.chains.values())), sink)
 
@@ -100,6 +111,15 @@ class Watching:
             self._state.show(view)
             log.info("router.chains", chains=sorted(view.chains))
 
+    def _note_silence(self, view: View, query: feed.Query, error: LanewayError | None) -> None:
+        if view not in self._stops:
+            return
+        if error is None:
+            self._silent.pop(query, None)
+        else:
+            self._silent[query] = error
+        metrics.SILENT.set(len(self._silent))
+
     def _fail(self, view: View, error: Exception) -> None:
         if view in self._stops and not self._broken.done():
             self._broken.set_exception(error)
@@ -107,6 +127,10 @@ class Watching:
 
 def _on(loop: asyncio.AbstractEventLoop, call: Callable[[], None]) -> None:
     loop.call_soon_threadsafe(call)
+
+
+def _named(query: feed.Query) -> str:
+    return f"{query.kind} in {query.namespace or 'the cluster'}"
 
 
 def _said(view: View) -> str:
