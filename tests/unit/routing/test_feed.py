@@ -80,3 +80,12 @@ def test_an_error_that_nobody_expected_is_told():
     with pytest.raises(ZeroDivisionError):
         Follower(source, QUERY, Sink(lambda change: None, told.append), stop).run()
     assert [type(error) for error in told] == [ZeroDivisionError]
+
+
+def test_a_watch_that_breaks_is_said_until_the_cluster_is_heard_of_again():
+    stop, told = threading.Event(), []
+    lost = ClusterError("it does not answer")
+    source = Script(stop, lost, [("BOOKMARK", obj("8"))], [])
+    sink = Sink(lambda change: None, lambda error: None, lambda query, error: told.append((query, error)))
+    Follower(source, QUERY, sink, stop).run()
+    assert told == [(QUERY, lost), (QUERY, None)]
