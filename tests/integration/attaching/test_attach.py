@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections
+import http.client
 import os
 import re
 import subprocess
@@ -139,6 +140,50 @@ def test_attach_and_detach_harm_no_request_and_leave_nothing(running):
     assert attachment.canonical(facts(after)) == attachment.canonical(facts(before))
     assert cluster.list("Deployment", NAMESPACE, labels.ROLE) == []
     assert cluster.list("Service", NAMESPACE, labels.ROLE) == []
+
+
+def test_connections_that_go_through_the_router_are_drained_when_it_goes(running):
+    cluster, work = running
+    list(attaching.attach(chain(), work))
+    with keeping(cluster) as seen:
+        wait_until(lambda: seen[200] > 20, 20, "requests over a connection that stays open")
+        list(attaching.detach("shop", [NAMESPACE], work))
+        wait_until(lambda: seen["connections"] > 1, 20, "the router closes the connection")
+    assert set(seen) == {200, "connections"}, seen
+
+
+@contextmanager
+def keeping(cluster):
+    """Requests over one connection, and over another when the server has closed it; counts of statuses."""
+    seen, stop = collections.Counter(), threading.Event()
+    spec = cluster.get("Service", "payment", NAMESPACE)["spec"]
+
+    def ask(connection):
+        connection.request("GET", "/")
+        answer = connection.getresponse()
+        answer.read()
+        seen[answer.status] += 1
+        return not answer.will_close
+
+    def keep():
+        while not stop.is_set():
+            connection = http.client.HTTPConnection(spec["clusterIP"], spec["ports"][0]["port"], timeout=10)
+            seen["connections"] += 1
+            try:
+                while ask(connection) and not stop.wait(0.005):
+                    pass
+            except OSError as error:
+                seen[repr(error)] += 1
+            finally:
+                connection.close()
+
+    thread = threading.Thread(target=keep)
+    thread.start()
+    try:
+        yield seen
+    finally:
+        stop.set()
+        thread.join()
 
 
 def open_lane(cluster, name):
