@@ -96,6 +96,7 @@ def _attaching(chain: Chain, namespace: str, seen: Seen, discovery_port: int) ->
     if any(attachment.is_attached(one) for one in fine.values()):
         yield from _router(chain, namespace, seen)
     yield from _without_pods(chain, fine, pods)
+    yield from _habits(chain, fine)
     yield from _others(chain, names, services, pods)
     if seen.knows(namespace, "NetworkPolicy"):
         yield from _policies(chain, _scene(chain, namespace, seen, discovery_port), fine, seen)
@@ -125,6 +126,18 @@ def _without_pods(chain: Chain, services: Mapping[str, Json], pods: Sequence[Jso
         if not backends.selected(attachment.original(service)["spec"]["selector"], pods):
             what = "no pod runs behind it: who asks for it gets 503, lane or not"
             yield _warning(chain, f"service {name}", "NoPods", what)
+
+
+def _habits(chain: Chain, services: Mapping[str, Json]) -> Iterator[Finding]:
+    """What a Service does that is not quite the same with the router in front of it."""
+    for name, service in services.items():
+        spec, where = attachment.original(service)["spec"], f"service {name}"
+        if spec.get("sessionAffinity") == "ClientIP":
+            what = "attached, its sessionAffinity chooses a router's pod for a client, not an application's"
+            yield _warning(chain, where, "SessionAffinity", what)
+        if spec.get("externalTrafficPolicy") == "Local":
+            what = "attached, only nodes with a router's pod take its traffic from outside"
+            yield _warning(chain, where, "ExternalTrafficPolicy", what)
 
 
 def _others(

@@ -184,6 +184,16 @@ WARNINGS: dict[str, tuple[Seen, str, str]] = {
         "NotAttached",
         "laneway attach shop",
     ),
+    "a Service that keeps clients with their pod": (
+        cluster(Service=[attached(service(sessionAffinity="ClientIP"))]),
+        "SessionAffinity",
+        "a router's pod",
+    ),
+    "a Service that keeps traffic from outside on its node": (
+        cluster(Service=[attached(service(externalTrafficPolicy="Local"))]),
+        "ExternalTrafficPolicy",
+        "from outside",
+    ),
     "a router of which one pod is ready": (
         cluster(Deployment=[WORKLOAD, router(1)]),
         "RouterNotReady",
