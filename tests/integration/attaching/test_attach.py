@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 from contextlib import contextmanager
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
@@ -96,9 +97,9 @@ def work(cluster, port, **options):
     return Work(cluster, settings, 30.0, settle=0.0, **options)
 
 
-def answers(cluster, headers=None, name="payment"):
+def answers(cluster, headers=None, name="payment", namespace=NAMESPACE):
     """Who answers at a Service's own address; empty when nobody does."""
-    spec = cluster.get("Service", name, NAMESPACE)["spec"]
+    spec = cluster.get("Service", name, namespace)["spec"]
     try:
         status, _, body = get(spec["clusterIP"], spec["ports"][0]["port"], headers=headers)
     except OSError:
@@ -320,3 +321,27 @@ def test_what_is_refused_is_said_at_once_before_anything_is_written(running):
 def test_a_namespace_that_is_gone_is_detached_already(running):
     _, work = running
     assert list(attaching.detach("shop", ["gone"], work)) == []
+
+
+def test_a_chain_in_two_namespaces_has_a_router_in_each(running):
+    cluster, work = running
+    cluster.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "bank"}}, force=True)
+    for made in (workload("vault", {"app": "vault"}, "vault"), service("vault", {"app": "vault"})):
+        made["metadata"]["namespace"] = "bank"
+        cluster.create(made)
+    wait_until(lambda: answers(cluster, name="vault", namespace="bank") == "vault", 20, "the first answer")
+    payment, vault = chain(["payment", "vault"]).services
+    both = replace(chain(), name="two", services=(payment, replace(vault, namespace="bank")))
+    router = Router(cluster, both)
+    tagged = {"x-preview-lane": "pr-9"}
+    list(
+        attaching.attach(both, replace(work, settings=RouterSettings("host", 1, f"127.0.0.1:{router.port}")))
+    )
+    assert answers(cluster, tagged) == "baseline"
+    assert answers(cluster, tagged, "vault", "bank") == "vault"
+    for namespace in (NAMESPACE, "bank"):
+        assert len(cluster.list("Deployment", namespace, f"{labels.ROLE}=router")) == 1
+    list(attaching.detach("two", both.namespaces, work))
+    for namespace in (NAMESPACE, "bank"):
+        assert cluster.list("Deployment", namespace, labels.ROLE) == []
+    router.stop()
