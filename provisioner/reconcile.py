@@ -26,7 +26,7 @@ from provisioner.changes import Source, Verdict
 from provisioner.copies import carrying, plan
 from provisioner.copies.plan import Plan, Snapshot, Wanted
 from provisioner.errors import LanewayError, PermanentError, TemporaryError
-from provisioner.lane import bedtime, decision, entrance
+from provisioner.lane import bedtime, decision, entrance, membership
 from provisioner.lane import store as lanes
 from provisioner.lane.admission import Wait
 from provisioner.lane.model import Lane, Phase, object_name
@@ -64,22 +64,11 @@ def _converge(chain: Chain, name: str, world: World, written: Lane | None) -> Ou
     if lane is None:
         return Outcome(object_name(chain.name, name), "")
     lane = lane if lane.labelled else lanes.label(world.cluster, lane)
-    lane = _without_closed(lane, chain, world)
+    just_ended = written is not None and not written.members
+    lane = membership.agreed(lane, chain, world, just_ended=just_ended)
     if not lane.members:
         return _close(lane, world)
     return _Run(chain, lane, world, owns_nothing=written is not None and written.is_new).converge()
-
-
-def _without_closed(lane: Lane, chain: Chain, world: World) -> Lane:
-    """The lane without members whose closing was noted: an `opened` that was folded in at the same moment as
-    its `closed` elsewhere has written its Lane before this reads the ledger. Who notes a closing after that
-    finds the Lane himself, so once a spec was observed the ledger has nothing to add to it."""
-    if not lane.members or lane.status.get("observedGeneration") == lane.generation:
-        return lane
-    open_members = decision.still_open(lane.members, world.ledger(chain).read().tombstones)
-    if open_members == lane.members:
-        return lane
-    return lanes.write(world.cluster, replace(lane, members=open_members))
 
 
 def _close(lane: Lane, world: World) -> Outcome:

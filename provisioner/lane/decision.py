@@ -116,6 +116,13 @@ def still_open(members: Iterable[Member], tombstones: Mapping[str, datetime]) ->
     return tuple(member for member in members if not _is_buried(member, tombstones))
 
 
+def absent(lane: Lane, chain: Chain) -> tuple[Member, ...]:
+    """The members of a lane when it converged last that its spec has no more, of repositories that the chain
+    still lists. Those that no tombstone ends were taken out by hand."""
+    before = (Member.from_json(one) for one in lane.status.get("members") or ())
+    return tuple(one for one in before if lane.member(one.key) is None and chain.repository(one.repository))
+
+
 def may_run(chain: Chain, lane: Lane, member: Member, sha: str) -> bool:
     """Whether `sha` of the member may run in the lane: of a fork, only what its chain's policy or an approval
     of that very sha allows. Ask it for the head that git shows, too: a fork's moves without an event."""

@@ -22,7 +22,8 @@ state, and every copy that serves is routed to.
 The conditions: Resolved (the sources, and with them the changes, are known), Deployed (every wanted object is
 in the cluster), Ready. With nothing changed the status is equal, whatever the time, so that a run writes it
 only when there is news: times are those of transitions, taken over from the status before. `deadline` is
-when time alone will change something, `heads` the commits that the timeline knows of, `activeAt` when the
+when time alone will change something, `heads` the commits that the timeline knows of, `members` the spec's
+(one that somebody takes out there by hand is put back by it, see `membership`), `activeAt` when the
 lane was last pushed to or used, `restAskedAt` when it was asked to make room (`sleeping`), `admittedAt` when
 it was let in within the limits (`admission`), `chainRevision` the chain's file at the last plan. Lists
 and no maps, since the status is written by merge patch, in which a map never loses a key.
@@ -202,6 +203,7 @@ def _status(lane: Lane, now: datetime, *, phase: Phase, deadline: datetime | Non
         "observedGeneration": lane.generation,
         "activeAt": _active_at(lane, now),
         "heads": [{"member": member.key, "sha": member.sha} for member in lane.members],
+        "members": [member.to_json() for member in lane.members],
     }
     return kept | whole | parts | ({"deadline": stamp(deadline)} if deadline else {})
 

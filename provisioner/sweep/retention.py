@@ -71,6 +71,7 @@ class Why(StrEnum):
     REST_DUE = "RestDue"  # it should sleep and does not, or sleeps and should not
     DRIFTED = "Drifted"  # what it owns is not what it should own
     LABELS_LOST = "LabelsLost"
+    MEMBERS_LOST = "MembersLost"  # somebody took a member out that is open
 
     UNKNOWN_CHAIN = "UnknownChain"
     UNREADABLE = "Unreadable"  # a Lane that is none

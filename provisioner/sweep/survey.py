@@ -26,7 +26,7 @@ from provisioner.copies import live
 from provisioner.copies.plan import APPLY_ORDER, Removal, identity
 from provisioner.errors import LanewayError
 from provisioner.events import ForgeEvent
-from provisioner.lane import decision
+from provisioner.lane import decision, membership
 from provisioner.lane import store as lanes
 from provisioner.lane.model import Lane, object_name
 from provisioner.sweep import drift, retention, rows
@@ -139,7 +139,11 @@ class _Surveyor:
 
     def _look_closer(self, lane: Lane, chain: Chain) -> None:
         facts = self._inquiry.facts[chain.name]
-        if not lane.members or retention.ended(lane, chain, facts, self._now):
+        if out := membership.taken_out(lane, chain, facts.tombstones):
+            self._held.update((chain.name, member.key) for member in out)
+            keys = ", ".join(member.key for member in out)
+            self._need(lane, Why.MEMBERS_LOST, f"{keys} was taken out of its spec by hand")
+        elif not lane.members or retention.ended(lane, chain, facts, self._now):
             self._suspects.append(replace(lane, status=_essence(lane.status)))
         elif need := drift.unsettled(lane, chain, facts, self._now):
             self._need(lane, *need)

@@ -18,7 +18,7 @@ from provisioner.lane import store as lanes
 from provisioner.lane.record import record
 from provisioner.reconcile import Outcome, converge
 from tests.support.devcluster import Devcluster
-from tests.support.shop import Shop, open_shop
+from tests.support.shop import REPOSITORY, Shop, open_shop
 from tests.support.waiting import until
 
 Json = dict[str, Any]
@@ -204,15 +204,39 @@ def test_a_wiped_status_is_written_again_and_nothing_else(shop: Shop, dev: Devcl
     assert shop.owned("fast") == before
 
 
-def test_a_lane_whose_members_were_taken_out_by_hand_closes_until_the_next_push(shop: Shop) -> None:
+def test_a_member_that_was_taken_out_by_hand_is_put_back_and_said(shop: Shop) -> None:
     run(shop)
-    shop.cluster.merge("Lane", f"{shop.chain.name}.fast", {"spec": {"members": []}})
-    assert run(shop).phase == "Terminating"
-    shop.clock.step(3)
-    run(shop)
-    assert shop.owned("fast") == {}
-    push(shop)
+    before, name = shop.owned("fast"), f"{shop.chain.name}.fast"
+    shop.cluster.merge("Lane", name, {"spec": {"members": []}})
     assert run(shop).phase == "Deploying"
+    assert shop.owned("fast") == before
+    (told,) = (
+        one["message"]
+        for one in shop.cluster.list("Event", "default")
+        if one["involvedObject"]["name"] == name and one["reason"] == "PutBack"
+    )
+    assert told.startswith(f"{REPOSITORY}#1 was taken out of spec.members and is open")
+
+
+def test_of_several_members_the_one_that_closed_is_not_put_back(shop: Shop) -> None:
+    record(shop.event(Kind.OPENED, "fast", pull=2), shop.chain, shop.world)
+    run(shop)
+    record(shop.event(Kind.CLOSED, "fast", pull=2), shop.chain, shop.world)
+    shop.cluster.merge("Lane", f"{shop.chain.name}.fast", {"spec": {"members": []}})
+    run(shop)
+    found = lanes.read(shop.cluster, shop.chain.name, "fast")
+    assert found is not None
+    assert [one.key for one in found.members] == [f"{REPOSITORY}#1"]
+
+
+def test_a_member_that_closes_while_another_is_missing_by_hand_ends_only_itself(shop: Shop) -> None:
+    record(shop.event(Kind.OPENED, "fast", pull=2), shop.chain, shop.world)
+    run(shop)
+    member = shop.cluster.get("Lane", f"{shop.chain.name}.fast")["spec"]["members"][1]  # type: ignore[index]
+    shop.cluster.merge("Lane", f"{shop.chain.name}.fast", {"spec": {"members": [member]}})
+    (found,) = record(shop.event(Kind.CLOSED, "fast", pull=2), shop.chain, shop.world)
+    assert found.written is not None and not found.written.members
+    assert converge(shop.chain, "fast", shop.world, found.written).phase == "Deploying"
 
 
 def test_a_lane_that_was_deleted_by_hand_takes_its_copies_along_until_the_next_push(shop: Shop) -> None:

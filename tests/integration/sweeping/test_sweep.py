@@ -141,6 +141,14 @@ def test_a_spec_that_was_edited_is_noticed(shop: Shop) -> None:
     assert found(swept(shop)[0]) == [("fast", Action.CONVERGE, Why.SPEC_CHANGED)]
 
 
+def test_a_member_that_was_taken_out_by_hand_is_noticed_and_put_back(shop: Shop) -> None:
+    opened(shop, "fast")
+    shop.cluster.merge("Lane", lane(shop, "fast").object_name, {"spec": {"members": []}})
+    report = settled(shop)
+    assert found(report) == [("fast", Action.CONVERGE, Why.MEMBERS_LOST)]
+    assert [one.key for one in lane(shop, "fast").members] == [f"{REPOSITORY}#1"]
+
+
 def test_a_chain_file_that_changed_is_noticed(shop: Shop) -> None:
     opened(shop, "fast")
     changed = replace(shop, chain=replace(shop.chain, shared_paths=()))
