@@ -35,6 +35,6 @@ def test_a_full_disk_is_named_and_the_next_reading_clears_what_the_failed_one_le
     done = subprocess.run([*OWN_MOUNTS, *command], check=True, capture_output=True, text=True, timeout=60)
     full, roomy = (json.loads(line) for line in done.stdout.splitlines() if line.startswith("{"))
 
-    assert full["type"] == "GitError"
+    assert full["reason"] == "MirrorDamaged"
     assert "No space left on device" in full["error"]
     assert roomy == {"head": head}
