@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import re
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import httpx
 
-from devcluster.dev import processes
+from devcluster.dev import control, processes
 from devcluster.dev.repository import git
 from devcluster.dev.state import State, read_json
+from devcluster.dev.system import Asked
 from provisioner.cluster import Cluster, connect
 from tests.support.waiting import until
 
@@ -19,6 +22,17 @@ Json = dict[str, Any]
 LONG_AGO = "2026-01-01T00:00:00.000000Z"
 USE = "laneway-use-shop"
 NAMESPACE = "laneway-system"
+
+
+@contextmanager
+def village(folder: Path) -> Iterator[Village]:
+    """A system of its own with its state in `folder`, ended afterwards."""
+    state = State(folder / "system")
+    control.up(state, Asked(forge=True), lambda _: None)
+    try:
+        yield Village(state, folder / "clone")
+    finally:
+        control.down(state)
 
 
 class Village:

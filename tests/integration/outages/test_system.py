@@ -12,11 +12,9 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from devcluster.dev import control
-from devcluster.dev.state import State, read_json
-from devcluster.dev.system import Asked
+from devcluster.dev.state import read_json
 from tests.support import deliveries
-from tests.support.slumber import Village
+from tests.support.slumber import Village, village
 from tests.support.waiting import until
 
 pytestmark = pytest.mark.proof
@@ -25,15 +23,10 @@ API_SECONDS, VALKEY_SECONDS = 30.0, 60.0
 AFTERWARDS = 90.0  # until everything works again, on a machine that has other things to do
 
 
-@pytest.fixture(scope="module")
-def village(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Village]:
-    folder = tmp_path_factory.mktemp("village")
-    state = State(folder / "system")
-    control.up(state, Asked(forge=True), lambda _: None)
-    try:
-        yield Village(state, folder / "clone")
-    finally:
-        control.down(state)
+@pytest.fixture(scope="module", name="village")
+def a_village(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Village]:
+    with village(tmp_path_factory.mktemp("village")) as made:
+        yield made
 
 
 @contextmanager

@@ -10,23 +10,15 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from devcluster.dev import control
-from devcluster.dev.state import State
-from devcluster.dev.system import Asked
 from provisioner.lane.model import stamp
-from tests.support.slumber import Village
+from tests.support.slumber import Village, village
 from tests.support.waiting import until
 
 
-@pytest.fixture(scope="module")
-def village(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Village]:
-    folder = tmp_path_factory.mktemp("village")
-    state = State(folder / "system")
-    control.up(state, Asked(forge=True), lambda _: None)
-    try:
-        yield Village(state, folder / "clone")
-    finally:
-        control.down(state)
+@pytest.fixture(scope="module", name="village")
+def a_village(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Village]:
+    with village(tmp_path_factory.mktemp("village")) as made:
+        yield made
 
 
 def test_an_idle_lane_sleeps_and_its_first_request_is_answered_by_the_lane(village: Village) -> None:
