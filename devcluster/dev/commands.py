@@ -76,8 +76,15 @@ def env(state: StateOption = DEFAULT) -> None:
 
 def demo(
     once: Annotated[bool, typer.Option("--once", help="play it once and end")] = False,
+    cluster: Annotated[
+        str, typer.Option(help="context of a real cluster to play it on; the embedded one by default")
+    ] = "",
 ) -> None:
-    """Play the whole story on a system of its own, in a temporary folder that is removed at the end."""
+    """Play the whole story on a system of its own, and remove everything at the end."""
+    if cluster:
+        from devcluster.dev.cluster import play as abroad
+
+        raise typer.Exit(abroad.play(cluster, once=once))
     from devcluster.dev.demo import play
 
     raise typer.Exit(play.play(once=once))

@@ -25,6 +25,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if HERE in item.path.parents:
             item.add_marker(pytest.mark.cluster)
+            # a kubeconfig may say that the server's certificate is not to be verified
+            item.add_marker(pytest.mark.filterwarnings("ignore:Unverified HTTPS request"))
 
 
 @pytest.fixture(scope="session")
@@ -34,7 +36,7 @@ def real(tmp_path_factory: pytest.TempPathFactory) -> Context:
     if not name:
         pytest.skip("LANEWAY_CLUSTER names no context: make test-cluster CLUSTER=CONTEXT")
     chosen = context.choose(name, tmp_path_factory.mktemp("cluster"))
-    chosen.kubectl("apply", "--server-side", "--force-conflicts", "--filename", str(CRDS))
+    chosen.kubectl("apply", "--server-side", "--force-conflicts", "--field-manager=helm", "-f", str(CRDS))
     chosen.kubectl("wait", "--for=condition=Established", "crd/lanes.laneway.dev", "--timeout=60s")
     return chosen
 

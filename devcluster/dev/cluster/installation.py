@@ -52,7 +52,8 @@ class Installation:
 
     def uninstall(self) -> None:
         """Takes the chart out, which detaches every chain first."""
-        self.context.helm("uninstall", RELEASE, "--namespace", SYSTEM, "--wait", "--timeout", PATIENCE)
+        where = ("--namespace", SYSTEM, "--ignore-not-found")
+        self.context.helm("uninstall", RELEASE, *where, "--wait", "--timeout", PATIENCE)
 
     def job(self, template: str, name: str) -> str:
         """Runs a CronJob's Job now, as the chart's notes say; what it printed."""

@@ -62,17 +62,21 @@ def _play(state: State, tell: Tell, began: float, *, once: bool) -> int:
 
 
 def perform(state: State, tell: Tell) -> None:
-    """The steps, on a system that is up with its stand-in forge. Raises StepFailed at the first that does
-    not hold."""
+    """The steps, on an embedded system that is up with its stand-in forge. Raises StepFailed at the first
+    that does not hold."""
     endpoints = read_json(state.endpoints)
     clone = state.root / "clone"
     git(state.root, "clone", "--quiet", endpoints["repository"], str(clone))
     git(clone, "config", "user.name", "You")
     git(clone, "config", "user.email", "you@example.invalid")
-    stage = Stage(endpoints, clone, tell)
+    enact(Stage(endpoints, clone, tell))
+
+
+def enact(stage: Stage) -> None:
+    """The steps, on whatever cluster the stage is. Raises StepFailed at the first that does not hold."""
     try:
         for step in STORY:
-            with tell.step(step.letter, step.title):
+            with stage.tell.step(step.letter, step.title):
                 step.act(stage)
     finally:
         stage.close()
