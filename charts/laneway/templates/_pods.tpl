@@ -159,6 +159,6 @@ LANEWAY_ENVOY_REPLICAS: {{ .Values.envoy.replicas | quote }}
 LANEWAY_GITHUB_API: {{ . | quote }}
 {{- end }}
 {{- range $key, $value := .Values.settings }}
-LANEWAY_{{ upper $key }}: {{ kindIs "float64" $value | ternary (printf "%v" $value | trimSuffix ".0") (toString $value) | quote }}
+LANEWAY_{{ upper $key }}: {{ kindIs "string" $value | ternary $value (toJson $value) | quote }}
 {{- end }}
 {{- end -}}
