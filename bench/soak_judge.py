@@ -60,7 +60,7 @@ class Judge:
     def noticed(self, branch: str, ended: datetime) -> bool:
         """Whether the cluster knows of a branch's end at that time or later; False while nobody can say."""
         try:
-            tombstones = self.world.ledger(self.chain).read().tombstones
+            tombstones = self.world.ledger(self.chain).read_all().tombstones
         except TemporaryError:
             return False
         known = tombstones.get(f"{self.forge.full_name.lower()}@{branch}")

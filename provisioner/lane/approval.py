@@ -45,7 +45,7 @@ def approve(chain: Chain, name: str, sha: str, world: World) -> Lane:
 
 def _approve(chain: Chain, name: str, sha: str, world: World) -> Lane:
     lane = lanes.read(world.cluster, chain.name, name)
-    facts = world.ledger(chain).read()
+    facts = world.ledger(chain).read(name)
     events = tuple(_of_lane(facts.waiting.values(), name, chain))
     if lane is not None and sha in lane.approved:
         return lane

@@ -1,115 +1,118 @@
 """What must outlive a lane: which pull requests were closed, and which forks wait for an approval.
 
-Kept in one ConfigMap per chain in Laneway's own namespace, a key for each fact, written by merge patches of
-that key alone: two writers never undo each other and nothing has to be read before it is written. A tombstone
-has its time in its key, so that an older closing can never hide a newer one. `prune` bounds it by age.
+Kept in ConfigMaps `ledger-CHAIN.N` in Laneway's own namespace (`facts` says which has what), written by merge
+patches of single keys: two writers never undo each other and nothing has to be read before it is written. An
+older closing can never hide a newer one. `prune` bounds a ledger by age; what would make it too large takes
+the place of the oldest.
+
+All ConfigMaps of a chain are made together, at its first event, so that no later lane pays for one.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
-import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+
+import structlog
 
 from provisioner import labels
 from provisioner.cluster import Cluster, NotFoundError
 from provisioner.errors import ConflictError
 from provisioner.events import ForgeEvent
-from provisioner.lane.model import moment, stamp
+from provisioner.lane import facts
+from provisioner.lane.facts import SHARDS, Facts
 
 Json = dict[str, Any]
+Entries = Mapping[str, str]
 
-_CLOSED, _WAITING = "closed", "waiting"
-
-
-@dataclass(frozen=True)
-class Facts:
-    """A chain's ledger as read: member key to the newest closing, member key to the fork's newest event."""
-
-    tombstones: dict[str, datetime]
-    waiting: dict[str, ForgeEvent]
-    keys: dict[str, datetime]  # every key in the ConfigMap and the time that it speaks of
+log = structlog.get_logger()
 
 
 class Ledger:
-    """The ledger of one chain."""
+    """The ledger of one chain. Everything here raises LanewayError when the cluster refuses or is away."""
 
     def __init__(self, cluster: Cluster, namespace: str, chain: str) -> None:
         self._cluster = cluster
         self._namespace = namespace
-        self._chain = chain
-        self._name = f"ledger-{chain}"
+        self.chain = chain
 
-    def read(self) -> Facts:
-        """All facts. Makes the ledger where there is none, so that closing the first lane costs no more than
-        closing another."""
-        found = self._cluster.get("ConfigMap", self._name, self._namespace) or self._made()
-        return _facts(found.get("data") or {})
+    def read(self, lane: str) -> Facts:
+        """What concerns a lane, and some others: one request. Makes the ledger where there is none, so that
+        closing the first lane costs no more than closing another."""
+        shard = facts.shard_of(lane)
+        found = self._data(self._shard(shard))
+        if found is None:
+            self._make_all()
+        return facts.read(found or {})
 
-    def bury(self, member: str, at: datetime) -> None:
-        """Notes that the pull request was closed at the forge's time `at`."""
-        self.bury_all({member: at})
+    def read_all(self) -> Facts:
+        """What concerns any lane: a request for each shard; writes nothing."""
+        found = (self._data(self._shard(one)) or {} for one in range(SHARDS))
+        return facts.read({key: text for data in found for key, text in data.items()})
 
-    def bury_all(self, endings: Mapping[str, datetime]) -> None:
-        """As `bury`, for several at once; one request."""
-        self._write(dict(_tombstone(member, at) for member, at in endings.items()))
+    def bury(self, lane: str, member: str, at: datetime) -> None:
+        """Notes that a pull request of the lane was closed, or its branch ended, at the forge's time `at`."""
+        self.bury_all({(lane, member): at})
 
-    def wait(self, member: str, event: ForgeEvent) -> None:
+    def bury_all(self, endings: Mapping[tuple[str, str], datetime]) -> None:
+        """As `bury`, by lane and member, for several at once: a request for each shard that is concerned."""
+        entries: dict[int, dict[str, str]] = {}
+        for (lane, member), at in endings.items():
+            entries.setdefault(facts.shard_of(lane), {}).update(facts.tombstone(member, at))
+        for shard, noted in entries.items():
+            self._write(shard, noted)
+
+    def wait(self, lane: str, member: str, event: ForgeEvent) -> None:
         """Notes a fork's head that may run once somebody approves it."""
-        self._write({_key(_WAITING, member): json.dumps({"member": member, "event": event.to_json()})})
+        self._write(facts.shard_of(lane), facts.waits(member, event))
 
     def prune(self, before: datetime) -> int:
         """Forgets what is older than `before`; how many facts that was."""
-        old = [key for key, at in self.read().keys.items() if at < before]
-        if old:
-            self._write(dict.fromkeys(old))
-        return len(old)
+        forgotten = 0
+        for name in (self._shard(one) for one in range(SHARDS)):
+            old = facts.older(self._data(name) or {}, before)
+            if old:
+                self._merge(name, dict.fromkeys(old))
+            forgotten += len(old)
+        return forgotten
 
-    def _write(self, data: dict[str, str] | dict[str, None]) -> None:
+    def _shard(self, number: int) -> str:
+        return f"ledger-{self.chain}.{number}"  # no chain's name has a dot
+
+    def _data(self, name: str) -> dict[str, str] | None:
+        """The entries of a ConfigMap; None where there is none."""
+        found = self._cluster.get("ConfigMap", name, self._namespace)
+        return None if found is None else found.get("data") or {}
+
+    def _write(self, shard: int, entries: Entries) -> None:
+        name = self._shard(shard)
         try:
-            self._merge(data)
+            written = self._merge(name, entries)
         except NotFoundError:
-            self._made()
-            self._merge(data)
+            self._make_all()
+            written = self._merge(name, entries)
+        if surplus := facts.surplus(written):
+            log.warning("ledger.full", ledger=name, forgotten=len(surplus))
+            self._merge(name, dict.fromkeys(surplus))
 
-    def _merge(self, data: dict[str, str] | dict[str, None]) -> Json:
-        return self._cluster.merge("ConfigMap", self._name, {"data": data}, self._namespace)
+    def _merge(self, name: str, entries: Mapping[str, str | None]) -> dict[str, str]:
+        """The entries of the ConfigMap as they are then; of the given ones, those that are None go."""
+        patch = {"data": dict(entries)}
+        return self._cluster.merge("ConfigMap", name, patch, self._namespace).get("data") or {}
 
-    def _made(self) -> Json:
-        """The ledger, just made here or by somebody else at the same moment."""
-        metadata = {"name": self._name, "namespace": self._namespace, "labels": labels.of_chain(self._chain)}
+    def _make_all(self) -> None:
+        for shard in range(SHARDS):
+            metadata = {
+                "name": self._shard(shard),
+                "namespace": self._namespace,
+                "labels": labels.of_chain(self.chain),
+            }
+            self._make({"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata})
+
+    def _make(self, shard: Json) -> None:
         try:
-            return self._cluster.create({"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata})
-        except ConflictError:
-            return self._merge({})
-
-
-def _tombstone(member: str, at: datetime) -> tuple[str, str]:
-    key = _key(_CLOSED, member, str(int(at.timestamp() * 1_000_000)))
-    return key, json.dumps({"member": member, "at": stamp(at)})
-
-
-def _key(kind: str, member: str, suffix: str = "") -> str:
-    readable = re.sub(r"[^-a-zA-Z0-9]+", "-", member)[:100]
-    digest = hashlib.sha256(member.encode()).hexdigest()[:8]
-    return ".".join(part for part in (kind, f"{readable}-{digest}", suffix) if part)
-
-
-def _facts(data: dict[str, str]) -> Facts:
-    tombstones: dict[str, datetime] = {}
-    waiting: dict[str, ForgeEvent] = {}
-    keys: dict[str, datetime] = {}
-    for key, text in data.items():
-        fact: dict[str, Any] = json.loads(text)
-        member = fact["member"]
-        if key.startswith(f"{_CLOSED}."):
-            keys[key] = at = moment(fact["at"])
-            tombstones[member] = max(at, tombstones.get(member, at))
-        else:
-            waiting[member] = event = ForgeEvent.from_json(fact["event"])
-            keys[key] = event.updated_at
-    return Facts(tombstones, waiting, keys)
+            self._cluster.create(shard)
+        except ConflictError as error:
+            # somebody else did at the same moment, or one who was stopped half-way
+            log.info("ledger.made_already", ledger=shard["metadata"]["name"], said=error.reason)

@@ -41,7 +41,7 @@ def agreed(lane: Lane, chain: Chain, world: World, *, just_ended: bool) -> Lane:
         return lane
     if lane.status.get("observedGeneration") == lane.generation or not (lane.members or candidates):
         return lane
-    tombstones = world.ledger(chain).read().tombstones
+    tombstones = world.ledger(chain).read(lane.name).tombstones
     back = decision.still_open(candidates, tombstones)
     left = decision.still_open(lane.members, tombstones)
     if not back and left == lane.members:

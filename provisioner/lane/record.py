@@ -41,13 +41,13 @@ def record(event: ForgeEvent, chain: Chain, world: World) -> tuple[Recorded, ...
 def _record(name: str, event: ForgeEvent, chain: Chain, world: World) -> tuple[Recorded, ...]:
     lane = lanes.read(world.cluster, chain.name, name)
     ledger = world.ledger(chain)
-    tombstones = ledger.read().tombstones if _may_open(lane, event) else {}
+    tombstones = ledger.read(name).tombstones if _may_open(lane, event) else {}
     made = decision.fold(lane, event, chain, tombstones)
     log.info("event.recorded", lane=object_name(chain.name, name), reason=made.reason, message=made.message)
     if made.tombstone:
-        ledger.bury(*made.tombstone)
+        ledger.bury(name, *made.tombstone)
     if made.waiting:
-        ledger.wait(decision.member_key(event), event)
+        ledger.wait(name, decision.member_key(event), event)
     if made.lane is None:
         return () if lane is None else (Recorded(name),)
     written = lanes.write(world.cluster, made.lane)

@@ -55,7 +55,7 @@ class Inquiry:
                 self._confirm(self._chains[lane.chain], member.repository.lower(), member.pull)
 
     def _ask(self, chain: Chain, before: datetime) -> None:
-        ledger = self._world.ledger(chain).read()
+        ledger = self._world.ledger(chain).read_all()
         if old := sum(at < before for at in ledger.keys.values()):
             self.old[chain.name] = old
         for repository in chain.repositories:

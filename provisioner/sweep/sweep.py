@@ -91,7 +91,7 @@ class _Sweeper:
 
     def carry_out(self, found: Survey) -> None:
         for chain in self._chains.values():
-            self._bury(chain, [one for stale in found.stale for one in _of(stale, chain)])
+            self._bury(chain, [stale for stale in found.stale if stale.lane.chain == chain.name])
         for stale in found.stale:
             self._held.renew()
             self._drop(stale)
@@ -107,9 +107,13 @@ class _Sweeper:
             self._enqueue(chain_name, lane_name)
         self._forget(found.old)
 
-    def _bury(self, chain: Chain, endings: Iterable[Ended]) -> None:
-        if due := retention.tombstones(endings):
-            self._world.ledger(chain).bury_all(due)
+    def _bury(self, chain: Chain, stale: Iterable[Stale]) -> None:
+        due = {
+            (one.lane.name, member): at
+            for one in stale
+            for member, at in retention.tombstones(one.endings).items()
+        }
+        self._world.ledger(chain).bury_all(due)
 
     def _drop(self, stale: Stale) -> None:
         """Takes out the members that ended; those that came or changed since they were judged stay."""
@@ -168,10 +172,6 @@ def _tell(world: World, about: Json, reason: str, message: str) -> None:
         announce.tell(world.cluster, about, reason, message, world.now())
     except LanewayError as error:
         log.warning("event.unwritten", event_reason=reason, message=message, error=str(error))
-
-
-def _of(stale: Stale, chain: Chain) -> tuple[Ended, ...]:
-    return stale.endings if stale.lane.chain == chain.name else ()
 
 
 def _report(found: Survey, *, dry_run: bool) -> Report:

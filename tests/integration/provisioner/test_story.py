@@ -172,7 +172,7 @@ def test_a_late_word_of_a_branchs_end_means_nothing_while_the_branch_is_there(sh
 def test_a_fork_opens_no_lane_and_is_remembered(shop: Shop) -> None:
     event = shop.event(Kind.OPENED, "patch-1", head_repository="mallory/shop", sha="f" * 40)
     assert tell(shop, event) is None
-    assert list(shop.world.ledger(shop.chain).read().waiting.values()) == [event]
+    assert list(shop.world.ledger(shop.chain).read_all().waiting.values()) == [event]
 
 
 def test_a_branch_that_does_not_exist_is_said_in_the_status(shop: Shop) -> None:

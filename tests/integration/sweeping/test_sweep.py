@@ -61,7 +61,7 @@ def test_a_late_delivery_does_not_bring_a_swept_lane_back_but_a_reopening_does(s
 
 def test_a_closing_that_only_the_ledger_knows_ends_the_lane(shop: Shop) -> None:
     opened(shop, "fast")
-    shop.world.ledger(shop.chain).bury(f"{REPOSITORY}#1", shop.clock.step(1))
+    shop.world.ledger(shop.chain).bury("fast", f"{REPOSITORY}#1", shop.clock.step(1))
     report = settled(shop)
     assert ("fast", Action.REMOVE_LANE, Why.CLOSED) in found(report)
     assert here(shop) == set()
@@ -101,16 +101,16 @@ def test_a_member_of_a_repository_that_the_chain_dropped_goes_without_a_tombston
     other = replace(shop.chain.repositories[0], name="acme/other")
     dropped = replace(shop, chain=replace(shop.chain, repositories=(other,)))
     assert ("fast", Action.REMOVE_LANE, Why.REPOSITORY_UNLISTED) in found(settled(dropped))
-    assert shop.world.ledger(shop.chain).read().tombstones == {}
+    assert shop.world.ledger(shop.chain).read_all().tombstones == {}
 
 
 def test_old_tombstones_are_forgotten_and_new_ones_kept(shop: Shop) -> None:
     ledger = shop.world.ledger(shop.chain)
     now = shop.clock.now
-    ledger.bury_all({"acme/shop#1": now - timedelta(days=31), "acme/shop#2": now})
+    ledger.bury_all({("a", "acme/shop#1"): now - timedelta(days=31), ("b", "acme/shop#2"): now})
     assert swept(shop, dry_run=True)[0].forgotten == 1
     assert swept(shop)[0].forgotten == 1
-    assert set(ledger.read().tombstones) == {"acme/shop#2"}
+    assert set(ledger.read_all().tombstones) == {"acme/shop#2"}
 
 
 # --- what has to converge ----------------------------------------------------------------------------------
