@@ -132,11 +132,12 @@ class Facts:
 
 @dataclass(frozen=True)
 class Ended:
-    """A member that no longer holds its lane open."""
+    """A member that no longer holds its lane open, and when that was found."""
 
     member: Member
     why: Why
     message: str
+    at: datetime | None = None
 
     @property
     def buried(self) -> bool:
@@ -158,7 +159,7 @@ def ended(lane: Lane, chain: Chain, facts: Facts, now: datetime) -> tuple[Ended,
     left = [member for member in lane.members if member not in [one.member for one in found]]
     if not left or not (told := _expired(lane, chain, facts, now)):
         return found
-    return (*found, *(Ended(member, Why.EXPIRED, told) for member in left))
+    return (*found, *(Ended(member, Why.EXPIRED, told, now) for member in left))
 
 
 def findings(lane: Lane, endings: Sequence[Ended]) -> tuple[Finding, ...]:
@@ -182,8 +183,16 @@ def without(lane: Lane, endings: Iterable[Ended]) -> Lane:
 
 
 def tombstones(endings: Iterable[Ended]) -> dict[str, datetime]:
-    """What has to be buried, by member key."""
-    return {one.member.key: one.member.observed_at for one in endings if one.buried}
+    """What has to be buried, by member key; of those that expired their commit, too."""
+    buried = [one for one in endings if one.buried]
+    expired = {expired_key(one.member.key, one.member.sha): one.at for one in buried if one.at}
+    return {**{one.member.key: one.member.observed_at for one in buried}, **expired}
+
+
+def expired_key(member: str, sha: str) -> str:
+    """The key of the tombstone by which an open pull request is known to have expired at that commit: that
+    somebody wrote a comment since then does not make the sweep take it in again."""
+    return f"{member} at {sha}"
 
 
 def active_at(lane: Lane) -> datetime | None:

@@ -169,11 +169,13 @@ class _Surveyor:
         return stale
 
     def _missing(self) -> Iterator[tuple[str, ForgeEvent]]:
-        """Pull requests that a forge lists as open, that no lane holds, and that no tombstone ends."""
+        """Pull requests that a forge lists as open, that no lane holds, that no tombstone ends, and that did
+        not expire at the commit at which they are."""
         for name, listed in self._inquiry.listed.items():
             chain, tombstones = self._chains[name], self._inquiry.facts[name].tombstones
             for event in listed:
-                if (name, decision.member_key(event)) in self._held:
+                key = decision.member_key(event)
+                if (name, key) in self._held or retention.expired_key(key, event.sha) in tombstones:
                     continue
                 lane = lanes.read(self._world.cluster, name, decision.lane_of(event, chain))
                 if decision.fold(lane, event, chain, tombstones).lane is not None:

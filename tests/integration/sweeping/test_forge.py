@@ -21,6 +21,8 @@ from tests.support.github import TOKEN, Answer, GitHubApi, github_api
 from tests.support.shop import REPOSITORY, Shop
 from tests.support.sweeps import everything, found, here, lane, opened, settled, swept
 
+DAY = 86_400.0
+
 
 @dataclass
 class Clock:
@@ -193,6 +195,20 @@ def test_who_lost_the_label_loses_the_lane(hub: Hub) -> None:
     hub.event(Kind.UPDATED, "labelled", labels=())
     settled(hub.shop)
     assert here(hub.shop) == set()
+
+
+def test_a_lane_that_expired_comes_back_by_a_push_and_not_by_a_comment(hub: Hub) -> None:
+    hub.open("old")
+    hub.shop.clock.step(4 * DAY)
+    settled(hub.shop)
+    assert here(hub.shop) == set()
+
+    hub.event(Kind.UPDATED, "old")
+    assert found(settled(hub.shop)) == []
+
+    hub.shop.origin.commit("old", {"payment/app.py": "3"})
+    hub.event(Kind.UPDATED, "old")
+    assert found(settled(hub.shop)) == [("old", Action.TAKE_IN, Why.PULL_OPEN)]
 
 
 def test_a_fork_that_is_open_still_waits_for_its_approval(hub: Hub) -> None:
