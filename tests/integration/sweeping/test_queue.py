@@ -25,12 +25,12 @@ def client(tmp_path: Path) -> Iterator[redis.Redis]:
 
 def test_a_delivery_goes_before_a_thousand_convergences_of_a_sweep(client: redis.Redis) -> None:
     jobs = Queue(client)
-    enqueue = sweeping.paced(jobs, RATE)
+    enqueue = sweeping.paced(jobs, 1.0)
     for number in range(1000):
         enqueue("shop", f"lane-{number}")
     assert jobs.put(queue.deliver({}, "delivery", "shop"))
     jobs.promote()
-    assert client.llen(message.QUEUE) < 2 * RATE
+    assert client.llen(message.QUEUE) < 60  # so many of the thousand got due while they were put
 
 
 def test_convergences_get_due_at_the_rate_that_was_asked_for(client: redis.Redis) -> None:
