@@ -23,6 +23,7 @@ BASELINE_REVISION = (
 DERIVED_FROM = (
     f"{GROUP}/derived-from"  # annotation: the baseline workload of a copy that does not follow it, JSON
 )
+FOLLOWS = f"{GROUP}/follows"  # annotation: the NetworkPolicies that a copy's was made from, by name
 ORIGINAL = f"{GROUP}/original"  # annotation: an attached Service as it was, canonical JSON
 LISTENERS = (
     f"{GROUP}/listeners"  # annotation: an attached Service's listener ports, JSON {"PORT": LISTENER_PORT}

@@ -124,6 +124,7 @@ class _Run:
                 cluster,
                 owns_nothing=self.owns_nothing,
                 wants_copies=bool(wanted),
+                has_none=self.world.has_none,
             )
             made = plan.make(self.chain, self.lane, wanted, before, sleep.rest.replicas)
         with self._step("apply"):

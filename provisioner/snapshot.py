@@ -3,7 +3,7 @@ neither with the services nor with the lanes."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from provisioner import labels
@@ -18,12 +18,25 @@ Json = dict[str, Any]
 CLONEABLE = ("Deployment", "StatefulSet")
 _NOT_OF_A_LANE = f"!{labels.LANE}"
 
+HasNone = Callable[[str, str], bool]  # kind, namespace: whether it is known to have no object of that kind
+
+
+def unknown(kind: str, namespace: str) -> bool:
+    """What somebody knows who watches nothing."""
+    return False
+
 
 def read(
-    chain: Chain, lane: Lane, cluster: Cluster, *, owns_nothing: bool = False, wants_copies: bool = True
+    chain: Chain,
+    lane: Lane,
+    cluster: Cluster,
+    *,
+    owns_nothing: bool = False,
+    wants_copies: bool = True,
+    has_none: HasNone = unknown,
 ) -> Snapshot:
     """The baseline of the chain's namespaces and what the lane owns there, also if somebody took the labels
-    off it; nothing where neither matters."""
+    off it; nothing where neither matters. What `has_none` knows to be absent is not asked for."""
     kinds = _kinds(chain)
 
     def listed(wanted: Iterable[str], selector: str) -> tuple[Json, ...]:
@@ -31,6 +44,7 @@ def read(
             item
             for kind in wanted
             for namespace in chain.namespaces
+            if not has_none(kind, namespace)
             for item in cluster.list(kind, namespace, selector)
         )
 
@@ -38,14 +52,17 @@ def read(
         return Snapshot(lane)
     workloads = listed(kinds, _NOT_OF_A_LANE)
     services = listed(("Service",), _NOT_OF_A_LANE)
-    stripped = tuple(one for one in (*workloads, *services) if live.is_of(one, lane.uid))
+    policies = listed(("NetworkPolicy",), _NOT_OF_A_LANE)
+    mine = ("NetworkPolicy", "Service", *kinds)
+    stripped = tuple(one for one in (*workloads, *services, *policies) if live.is_of(one, lane.uid))
     return Snapshot(
         lane=lane,
         workloads=tuple(one for one in workloads if not live.is_of(one, lane.uid)),
         services=tuple(one for one in services if not live.is_of(one, lane.uid)),
+        policies=tuple(one for one in policies if not live.is_of(one, lane.uid)),
         budgets=listed(("PodDisruptionBudget",), ""),
         claims=listed(("PersistentVolumeClaim",), _NOT_OF_A_LANE) if _use_claims(workloads) else (),
-        owned=() if owns_nothing else (*listed(("Service", *kinds), of_lane(lane)), *stripped),
+        owned=() if owns_nothing else (*listed(mine, of_lane(lane)), *stripped),
         pods=(),
     )
 

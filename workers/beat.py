@@ -49,7 +49,7 @@ def targets(chains: Mapping[str, Chain]) -> frozenset[Target]:
     return frozenset(
         {
             Target("Lane"),
-            *(Target(kind, name) for kind in (*WORKLOADS, "Service") for name in namespaces),
+            *(Target(kind, name) for kind in (*WORKLOADS, "Service", "NetworkPolicy") for name in namespaces),
             *(Target("Pod", name, labels.LANE) for name in namespaces),
         }
     )

@@ -35,7 +35,7 @@ class OneLane:
 
 @dataclass(frozen=True)
 class AllLanes:
-    """A change of what may concern any copy of a chain: a Service may select its pods."""
+    """A change of what may concern any copy of a chain: a Service or a NetworkPolicy may select its pods."""
 
     chain: str
 
@@ -60,7 +60,7 @@ def concerned(obj: Json, chains: Iterable[Chain]) -> tuple[Concern, ...]:
     if labels.LANE in marks:
         return (OneLane(marks.get(labels.CHAIN, ""), marks[labels.LANE]),)
     namespace = metadata.get("namespace", "")
-    if obj["kind"] == "Service":
+    if obj["kind"] in ("Service", "NetworkPolicy"):
         return tuple(AllLanes(chain.name) for chain in chains if namespace in chain.namespaces)
     found = ((chain, _run_by(chain, obj["kind"], namespace, metadata["name"])) for chain in chains)
     return tuple(Holders(chain.name, services) for chain, services in found if services)
@@ -95,7 +95,7 @@ def view(obj: Json) -> View:
 
 def _wanted(obj: Json) -> object:
     match obj["kind"]:
-        case "Service":
+        case "Service" | "NetworkPolicy":
             return obj.get("spec")
         case "Pod":
             return None  # its workload's business

@@ -115,7 +115,8 @@ def _show_services(found: Lane) -> None:
 
 
 def _service(one: Json) -> tuple[str, ...]:
-    message = "; ".join(part for part in (one.get("message", ""), one.get("detail", "")) if part)
+    policies = f"network policies as {', '.join(one['policies'])}" if one.get("policies") else ""
+    message = "; ".join(part for part in (one.get("message", ""), one.get("detail", ""), policies) if part)
     return (
         *(one["name"], "yes" if one["inLane"] else "no", one["reason"], one.get("route", "")),
         *(one.get("state", "-"), one.get("image", "-"), message),

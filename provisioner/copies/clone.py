@@ -108,8 +108,8 @@ def make(order: Order, baseline: Baseline) -> tuple[Json, ...]:
 
     Raises RefusedError when the container is unknown, or when a selector cannot be escaped.
     """
-    service = () if baseline.service is None else (_sealed(_service(order, baseline.service)),)
-    return (*service, _sealed(_workload(order, baseline), _revision(baseline.workload)))
+    service = () if baseline.service is None else (sealed(_service(order, baseline.service)),)
+    return (*service, sealed(_workload(order, baseline), _revision(baseline.workload)))
 
 
 def derived_from(thing: Json) -> Json | None:
@@ -136,8 +136,8 @@ def spec_hash(thing: Json) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
-def _sealed(thing: Json, annotations: Json | None = None) -> Json:
-    """The object with its hash, and what else is noted on it."""
+def sealed(thing: Json, annotations: Json | None = None) -> Json:
+    """The object with its hash, and what else is noted on it. The hash does not know what is noted."""
     noted = {**(thing["metadata"].get("annotations") or {}), **(annotations or {})}
     noted[labels.SPEC_HASH] = spec_hash(thing)
     return {**thing, "metadata": {**thing["metadata"], "annotations": noted}}
@@ -152,7 +152,7 @@ def _service(order: Order, baseline: Json) -> Json:
     return {
         "apiVersion": "v1",
         "kind": "Service",
-        "metadata": _metadata(order, order.service_name, order.labels, {}),
+        "metadata": metadata(order, order.service_name, order.labels, {}),
         "spec": {
             "clusterIP": "None",
             "ports": [{field: port[field] for field in _PORT_FIELDS if field in port} for port in ports],
@@ -164,10 +164,10 @@ def _service(order: Order, baseline: Json) -> Json:
 def _workload(order: Order, baseline: Baseline) -> Json:
     live = baseline.workload
     pod_labels = _pod_labels(order, baseline)
-    metadata = live["metadata"]
-    own = {key: value for key, value in (metadata.get("labels") or {}).items() if key != _TRACKING_LABEL}
+    given = live["metadata"]
+    own = {key: value for key, value in (given.get("labels") or {}).items() if key != _TRACKING_LABEL}
     object_labels = selection.relabel(_unmarked(own), order.labels, baseline.selectors, order.lane.name)
-    made = _metadata(order, order.workload_name, object_labels, metadata.get("annotations") or {})
+    made = metadata(order, order.workload_name, object_labels, given.get("annotations") or {})
     if not order.follows:
         made["annotations"][labels.DERIVED_FROM] = _note(live)
     return {
@@ -199,7 +199,8 @@ def _pod_labels(order: Order, baseline: Baseline) -> dict[str, str]:
     return found
 
 
-def _metadata(order: Order, name: str, own_labels: Json, annotations: Json) -> Json:
+def metadata(order: Order, name: str, own_labels: Json, annotations: Json) -> Json:
+    """The metadata of an object in the service's namespace that a copy's lane owns."""
     return {
         "name": name,
         "namespace": order.service.namespace,

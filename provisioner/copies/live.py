@@ -21,6 +21,10 @@ _KEYS = ("name", "mountPath", "containerPort", "key", "topologyKey", "uid")
 _NOTES = frozenset((labels.BASELINE_REVISION,))
 
 
+# to which the cluster adds nothing: what is more in it, somebody else has put there
+_EXACT = frozenset(("NetworkPolicy",))
+
+
 def service_of(thing: Json) -> str:
     """The chain's service that it belongs to; empty when it says none."""
     return str((thing["metadata"].get("labels") or {}).get(labels.SERVICE, ""))
@@ -55,6 +59,13 @@ def is_fixed_otherwise(thing: Json, wanted: Json) -> bool:
     return any(
         not covers(here.get(field), there[field]) for field in _FIXED.get(thing["kind"], ()) if field in there
     )
+
+
+def is_as_wanted(thing: Json, wanted: Json) -> bool:
+    """Whether everything that is wanted of it is there, and nothing else where that would matter."""
+    if thing["kind"] in _EXACT and thing["spec"] != wanted["spec"]:
+        return False
+    return covers(thing, wanted)
 
 
 def belongs_to(thing: Json) -> str:

@@ -9,7 +9,7 @@
 - What is owned and no longer wanted is removed. An object that cannot be changed into the wanted one, or that
   an earlier lane of the same name left behind, is removed first, and written by the run after that.
 - Nothing that belongs to somebody else is written: such a name is a ForeignObjectError that says whose it is.
-- Services are written before workloads, and removed after them.
+- NetworkPolicies and Services are written before workloads, and removed after them.
 """
 
 from __future__ import annotations
@@ -21,14 +21,15 @@ from typing import Any
 from provisioner import labels
 from provisioner.chain.model import Chain, Service
 from provisioner.changes import Verdict
-from provisioner.copies import clone, live, refusals, selection
+from provisioner.copies import clone, live, policies, refusals, selection
+from provisioner.copies.policies import Copied, Kin
 from provisioner.errors import ForeignObjectError, LanewayError
 from provisioner.lane.model import Lane
 
 Json = dict[str, Any]
 Identity = tuple[str, str, str]
 
-APPLY_ORDER = ("Service", "StatefulSet", "Deployment")
+APPLY_ORDER = ("NetworkPolicy", "Service", "StatefulSet", "Deployment")
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,8 @@ class Snapshot:
     workloads: tuple[Json, ...] = ()  # the baseline's, in the chain's namespaces
     services: tuple[Json, ...] = ()  # the baseline's, attached ones and their twins among them
     budgets: tuple[Json, ...] = ()  # PodDisruptionBudgets
-    owned: tuple[Json, ...] = ()  # this lane's Services and workloads
+    policies: tuple[Json, ...] = ()  # NetworkPolicies of the baseline, and those by which it is attached
+    owned: tuple[Json, ...] = ()  # this lane's NetworkPolicies, Services and workloads
     pods: tuple[Json, ...] = ()  # this lane's
     claims: tuple[Json, ...] = ()  # PersistentVolumeClaims of the baseline
 
@@ -92,7 +94,7 @@ def make(chain: Chain, lane: Lane, wanted: Sequence[Wanted], snapshot: Snapshot,
     for a service that cannot be cloned: see `Plan.problems`."""
     follow = chain.lifecycle.follow
     orders = [clone.Order(lane, one.service, one.image, follow, replicas) for one in wanted]
-    copies, problems = _copies(orders, snapshot)
+    copies, problems = _copies(orders, chain, snapshot)
     kept = [one for one in snapshot.owned if live.service_of(one) in problems]
     owned = {identity(one): one for one in snapshot.owned}
     wanted_ids = {identity(one) for one in (*copies, *kept)}
@@ -111,7 +113,9 @@ def identity(thing: Json) -> Identity:
     return thing["kind"], thing["metadata"].get("namespace", ""), thing["metadata"]["name"]
 
 
-def _copies(orders: Iterable[clone.Order], snapshot: Snapshot) -> tuple[list[Json], dict[str, LanewayError]]:
+def _copies(
+    orders: Iterable[clone.Order], chain: Chain, snapshot: Snapshot
+) -> tuple[list[Json], dict[str, LanewayError]]:
     """The objects of every copy, in the order of application, and why some services have none."""
     found: list[Json] = []
     problems: dict[str, LanewayError] = {}
@@ -119,7 +123,7 @@ def _copies(orders: Iterable[clone.Order], snapshot: Snapshot) -> tuple[list[Jso
     for order in orders:
         try:
             _claim(order.service, claimed)
-            found += _copy(order, snapshot)
+            found += _copy(order, chain, snapshot)
         except LanewayError as problem:
             problems[order.service.name] = problem
     return _ordered(found), problems
@@ -135,7 +139,7 @@ def _claim(service: Service, claimed: dict[Identity, str]) -> None:
         )
 
 
-def _copy(order: clone.Order, snapshot: Snapshot) -> tuple[Json, ...]:
+def _copy(order: clone.Order, chain: Chain, snapshot: Snapshot) -> tuple[Json, ...]:
     """The objects of one copy. Raises RefusedError or ForeignObjectError."""
     service = order.service
     refusals.image(service, order.image)
@@ -151,8 +155,27 @@ def _copy(order: clone.Order, snapshot: Snapshot) -> tuple[Json, ...]:
         tuple(selection.gather(near.services, near.workloads, near.budgets)),
     )
     made = clone.make(order, baseline)
+    made = (*_twins(order, baseline, made[-1], chain, snapshot), *made)
     _refuse_foreign(made, order.lane, snapshot)
     return made
+
+
+def _twins(
+    order: clone.Order, baseline: clone.Baseline, copy: Json, chain: Chain, snapshot: Snapshot
+) -> tuple[Json, ...]:
+    """The NetworkPolicies of one copy."""
+    after = copy["spec"]["template"]["metadata"]["labels"]
+    return policies.twins(Copied(order, baseline.pod_labels, after), _kin(chain, snapshot), snapshot.policies)
+
+
+def _kin(chain: Chain, snapshot: Snapshot) -> list[Kin]:
+    """The pods of the chain's services, as far as they run."""
+    there = {identity(one): one for one in snapshot.workloads}
+    return [
+        Kin(one.name, one.namespace, workload["spec"]["template"]["metadata"].get("labels") or {})
+        for one in chain.services
+        if (workload := there.get((one.workload.kind, one.namespace, one.workload.name)))
+    ]
 
 
 def _noted(order: clone.Order, snapshot: Snapshot) -> Json | None:
@@ -183,7 +206,7 @@ def _within(namespace: str, snapshot: Snapshot) -> Snapshot:
 
 def _refuse_foreign(copy: Iterable[Json], lane: Lane, snapshot: Snapshot) -> None:
     """Refuses a copy of which an object would take the name of somebody else's."""
-    there = {identity(one): one for one in (*snapshot.workloads, *snapshot.services)}
+    there = {identity(one): one for one in (*snapshot.workloads, *snapshot.services, *snapshot.policies)}
     there |= {identity(one): one for one in snapshot.owned if live.is_foreign(one)}
     for one in copy:
         other = there.get(identity(one))
@@ -203,7 +226,7 @@ def _is_due(one: Json, owned: Mapping[Identity, Json], lane: Lane) -> bool:
         return True
     if live.is_going(there) or _must_go(one, there, lane):
         return False
-    return not live.covers(there, one)
+    return not live.is_as_wanted(there, one)
 
 
 def _must_go(one: Json, there: Json | None, lane: Lane) -> bool:

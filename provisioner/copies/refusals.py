@@ -114,6 +114,15 @@ def unescaped(service: Service, owners: Sequence[str]) -> None:
         )
 
 
+def surplus(service: Service, policy: str) -> NoReturn:
+    """Refuses a copy that a NetworkPolicy would let do what its original cannot."""
+    refuse(
+        service,
+        f"{policy} means the copy's pods, and not the baseline's: a copy could do more than its original; "
+        "let the policy name what it means by labels that are there (In, Exists), or set `clone: true`",
+    )
+
+
 def is_twin(service: Json) -> bool:
     """Whether this is the headless Service that keeps an attached Service's selector."""
     return (service["metadata"].get("labels") or {}).get(labels.ROLE) == "baseline"

@@ -9,7 +9,7 @@ from typing import Any
 
 from provisioner import labels
 from provisioner.changes import Verdict
-from provisioner.copies import live
+from provisioner.copies import live, policies
 from provisioner.copies.plan import Plan, Snapshot, Wanted
 from provisioner.errors import LanewayError
 from provisioner.lane.model import Lane, Mode, Phase
@@ -32,6 +32,7 @@ class Finding:
     reading: Reading | None = None
     problem: LanewayError | None = None
     revision: str = ""  # of the baseline that the copy was derived from
+    policies: tuple[str, ...] = ()  # the NetworkPolicies of the baseline that it has twins of
     held: bool = False  # the waker has its requests, at least while no pod of it is ready
 
     @property
@@ -74,7 +75,7 @@ def find(
 ) -> list[Finding]:
     """One finding per verdict, in their order."""
     images = {one.service.name: one.image for one in wanted}
-    workloads = {live.service_of(one): one for one in snapshot.owned if one["kind"] != "Service"}
+    workloads = {live.service_of(one): one for one in snapshot.owned if one["kind"] in readiness.WORKLOADS}
     pods: dict[str, list[Json]] = {}
     for pod in snapshot.pods:
         pods.setdefault(live.service_of(pod), []).append(pod)
@@ -85,9 +86,17 @@ def find(
             return Finding(verdict)
         reading = readiness.read(workloads.get(name), pods.get(name, ()), clock)
         revision = _revision(workloads.get(name))
-        return Finding(verdict, images.get(name, ""), reading, plan.problems.get(name), revision)
+        followed = _followed(name, snapshot)
+        return Finding(verdict, images.get(name, ""), reading, plan.problems.get(name), revision, followed)
 
     return [found(verdict) for verdict in verdicts]
+
+
+def _followed(service: str, snapshot: Snapshot) -> tuple[str, ...]:
+    twins = (
+        one for one in snapshot.owned if one["kind"] == "NetworkPolicy" and live.service_of(one) == service
+    )
+    return tuple(policies.followed(twins))
 
 
 def _revision(workload: Json | None) -> str:
@@ -107,6 +116,8 @@ def to_json(finding: Finding, mode: Mode) -> Json:
         "route": _route(finding, mode),
     }
     lane_only = {"image": finding.image, "state": finding.state, "detail": finding.detail}
+    if finding.policies:
+        told["policies"] = list(finding.policies)
     return told | {key: value for key, value in lane_only.items() if value}
 
 

@@ -37,7 +37,7 @@ Json = dict[str, Any]
 
 NO_PODS_SECONDS = 60
 _RESTARTS = 2
-_WORKLOADS = frozenset(("Deployment", "StatefulSet"))
+WORKLOADS = frozenset(("Deployment", "StatefulSet"))
 _REVISIONS = ("pod-template-hash", "controller-revision-hash")
 _NO_IMAGE = frozenset(("ImagePullBackOff", "ErrImagePull", "ErrImageNeverPull", "RegistryUnavailable"))
 _BAD_IMAGE = frozenset(("InvalidImageName", "ImageInspectError"))
@@ -86,7 +86,7 @@ class Clock:
 def is_ready(thing: Json) -> bool:
     """Whether a workload runs its newest revision alone, and every pod of it is ready. Anything that is not a
     workload is ready as soon as it is there."""
-    if thing["kind"] not in _WORKLOADS:
+    if thing["kind"] not in WORKLOADS:
         return True
     status = thing.get("status") or {}
     wanted = thing["spec"].get("replicas", 1)

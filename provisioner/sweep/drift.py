@@ -126,7 +126,7 @@ def differs(thing: Json, found: Account, derived: Derived) -> str:
         return f"{where} is none that the lane should own"
     if live.is_left_over(thing, found.lane.uid) or live.is_fixed_otherwise(thing, one):
         return f"{where} has to be made again"
-    if not live.covers(thing, one):
+    if not live.is_as_wanted(thing, one):
         return f"{where} is not as its baseline and its branch want it"
     return "" if readiness.is_ready(thing) else f"{where} is not ready"
 

@@ -53,6 +53,7 @@ def _snapshot(objects: list[Json], owned: tuple[Json, ...]) -> plan.Snapshot:
         workloads=of("Deployment", "StatefulSet"),
         services=of("Service"),
         budgets=of("PodDisruptionBudget"),
+        policies=of("NetworkPolicy"),
         claims=of("PersistentVolumeClaim"),
         owned=owned,
     )

@@ -23,7 +23,8 @@ from provisioner.world import World
 Json = dict[str, Any]
 Heads = Mapping[str, str]  # member key -> sha of its head
 
-OWNABLE = ("Service", "Deployment", "StatefulSet", "ReplicaSet", "Pod", "ConfigMap", "Secret")
+_MADE = ("NetworkPolicy", "Service", "Deployment", "StatefulSet")
+OWNABLE = (*_MADE, "ReplicaSet", "Pod", "ConfigMap", "Secret")
 _DEPENDENT = ("ReplicaSet", "Pod")  # have their workload for an owner
 
 
