@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help install demo test proof check format bench soak clean
+.PHONY: help install demo test test-cluster proof check format bench soak clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -20,8 +20,9 @@ $(VENV)/.installed: requirements.txt requirements-dev.txt pyproject.toml
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -e .
 	@touch $@
 
-demo: install ## the whole story on the embedded system; ONCE=1 plays it once and ends
-	@$(BIN)/laneway dev demo $(if $(ONCE),--once)
+# Without CLUSTER the user's kubeconfig is not looked at, and the current context never is.
+demo: install ## the whole story on the embedded system, or on CLUSTER=CONTEXT; ONCE=1 plays it once and ends
+	@$(BIN)/laneway dev demo $(if $(ONCE),--once) $(if $(CLUSTER),--cluster $(CLUSTER))
 
 # Much of a test is waiting, so three run at a time on two cores; in the order of collection, so that whole systems
 # come first and the short tests fill the end.
@@ -30,6 +31,9 @@ test: install ## the tests, but for those of `make proof`
 
 proof: install ## what takes minutes to prove: a worker killed at every call, random histories, stale workers
 	@$(BIN)/python -m pytest tests -m proof -n 2 --dist loadfile
+
+test-cluster: install ## the tests on a real cluster: CLUSTER=CONTEXT, else kind where docker runs
+	@PYTHON=$(CURDIR)/$(BIN)/python tests/cluster/run "$(CLUSTER)"
 
 check: install ## ruff, formatting, mypy --strict, import-linter; changes nothing
 	@$(BIN)/ruff check --no-cache .

@@ -59,7 +59,7 @@ def is_said(shop: Shop, state: str, *words: str) -> Json:
 
     def look() -> Json | None:
         found = again(shop)
-        said = found.get("state") == state and all(one in found["message"] for one in words)
+        said = found.get("state") == state and all(one in found.get("detail", "") for one in words)
         return found if said else None
 
     return until(look, f"payment is {state}, with the words {words}: {again(shop)}", PATIENCE)  # type: ignore[return-value]
@@ -81,7 +81,9 @@ def the_copy(shop: Shop) -> Json:
 def test_a_quota_that_is_used_up_is_said_in_the_clusters_words(shop: Shop, real: Context) -> None:
     quota = {"apiVersion": "v1", "kind": "ResourceQuota", "spec": {"hard": {"pods": "0"}}}
     real.apply({**quota, "metadata": {"name": "none", "namespace": shop.chain.name}})
-    until(lambda: shop.cluster.get("ResourceQuota", "none", shop.chain.name).get("status"), "the quota counts")  # type: ignore[union-attr]
+    until(
+        lambda: shop.cluster.get("ResourceQuota", "none", shop.chain.name).get("status"), "the quota counts"
+    )  # type: ignore[union-attr]
     open_lane(shop)
     is_said(shop, "PodsRefused", "exceeded quota: none")
     real.kubectl("delete", "resourcequota", "none", "--namespace", shop.chain.name)
@@ -156,7 +158,7 @@ def test_an_object_of_the_wanted_name_that_is_not_ours_is_named_and_untouched(
     real.apply({**theirs, "metadata": {"name": "payment--fast", "namespace": shop.chain.name}})
     open_lane(shop)
     found = again(shop)
-    assert "payment--fast" in found["message"]
+    assert "payment--fast" in found["detail"]
     service = shop.cluster.get("Service", "payment--fast", shop.chain.name)
     assert service is not None and service["spec"]["selector"] == {"a": "b"}
 

@@ -20,7 +20,7 @@ from devcluster.dev.cluster.shop import namespace
 Json = dict[str, Any]
 
 CHART = CHECKOUT / "charts" / "laneway"
-RELEASE = "laneway"
+RELEASE = "laneway-demo"  # beside another installation in the same cluster
 SYSTEM = "laneway-demo"
 PROCESSES = ("serve", "worker", "beat", "router")
 PATIENCE = "180s"
@@ -47,7 +47,7 @@ class Installation:
         self.context.apply(namespace(SYSTEM))
         self.context.helm(
             *("upgrade", "--install", RELEASE, str(CHART), "--namespace", SYSTEM, "--values", str(values)),
-            *("--wait", "--timeout", PATIENCE),
+            *("--wait", "--timeout", PATIENCE, *self._known()),
         )
 
     def uninstall(self) -> None:
@@ -71,6 +71,11 @@ class Installation:
         where = ("--namespace", SYSTEM)
         self.context.kubectl("rollout", "restart", workload, *where)
         self.context.kubectl("rollout", "status", workload, f"--timeout={PATIENCE}", *where)
+
+    def _known(self) -> tuple[str, ...]:
+        """Helm would fight over the Lane definition with whoever applied it before."""
+        there = self.context.kubectl("get", "crd", "--output", "name")
+        return ("--skip-crds",) if "lanes.laneway.dev" in there else ()
 
     def _values(self, chain: Json) -> Json:
         return {
