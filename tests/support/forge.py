@@ -6,7 +6,7 @@ whoever passes them on. Times are whole seconds, as those of real forges.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from itertools import count
@@ -15,6 +15,7 @@ from provisioner import names
 from provisioner.chain.model import Chain, Repository, Trigger
 from provisioner.changes import Source
 from provisioner.events import ForgeEvent, Kind
+from provisioner.forges import ForgeError
 from provisioner.git import BranchGone, Repositories
 from provisioner.lane.model import Member
 from tests.support.law import Truth
@@ -41,6 +42,7 @@ class Pull:
     labels: frozenset[str] = frozenset()
     base: str = "main"
     draft: bool = False
+    said: ForgeEvent | None = None  # what the forge said of it last
 
 
 @dataclass
@@ -124,7 +126,8 @@ class Forge:
     def _tell(self, kind: Kind, pull: Pull, *, merged: bool = False) -> None:
         said = self._event(kind, pull.branch)
         about = {"pull": pull.number, "base": pull.base, "labels": tuple(sorted(pull.labels))}
-        self.outbox.append(replace(said, draft=pull.draft, merged=merged, **about))  # type: ignore[arg-type]
+        pull.said = replace(said, draft=pull.draft, merged=merged, **about)  # type: ignore[arg-type]
+        self.outbox.append(pull.said)
 
     def _say(self, kind: Kind, branch: Branch) -> None:
         self.outbox.append(self._event(kind, branch))
@@ -149,6 +152,33 @@ def received(event: ForgeEvent, at: datetime) -> ForgeEvent:
 
 def _wanted(pull: Pull, chain: Chain) -> bool:
     return chain.lifecycle.when is Trigger.OPENED or chain.lifecycle.label in pull.labels
+
+
+class ModelHub:
+    """What the forge answers whoever has a token. `down`: nothing, at the moment."""
+
+    name = "github"
+
+    def __init__(self, forge: Forge) -> None:
+        self._forge = forge
+        self.down = False
+
+    def serves(self, repository: Repository) -> bool:
+        return True
+
+    def pull(self, repository: str, number: int) -> ForgeEvent | None:
+        return next((one for one in self._shown(repository) if one.pull == number), None)
+
+    def open_pulls(self, repository: str) -> tuple[ForgeEvent, ...]:
+        return tuple(one for one in self._shown(repository) if one.kind is not Kind.CLOSED)
+
+    def _shown(self, repository: str) -> Iterator[ForgeEvent]:
+        if self.down:
+            raise ForgeError("it does not answer", where="the forge")
+        for pull in self._forge.pulls:
+            if pull.said is not None and pull.branch.repository == repository:
+                kind = Kind.UPDATED if pull.open else Kind.CLOSED
+                yield replace(pull.said, kind=kind, delivery="")
 
 
 class ModelGit(Repositories):

@@ -16,10 +16,11 @@ from provisioner import reconcile
 from provisioner.chain.grammar import parse
 from provisioner.chain.model import Chain
 from provisioner.cluster import Cluster
+from provisioner.forges import Forges
 from provisioner.lane.record import record
 from provisioner.settings import Settings
 from provisioner.world import World
-from tests.support.forge import Forge, ModelGit
+from tests.support.forge import Forge, ModelGit, ModelHub
 from tests.support.shop import SERVICES, Clock, baseline
 from workers import jobs, message
 from workers.fence import Fence, FencedCluster
@@ -66,15 +67,18 @@ class Desk:
 
 
 class Scene:
-    """A chain, its forge, and what waits to be done."""
+    """A chain, its forge, which can be asked with a `token`, and what waits to be done."""
 
-    def __init__(self, cluster: Cluster, chain: Chain) -> None:
+    def __init__(self, cluster: Cluster, chain: Chain, *, token: bool = False) -> None:
         self.cluster, self.chain = cluster, chain
         self.clock = Clock()
         self.desk = Desk()
         self.forge = Forge(self.clock)
         self.skew = timedelta()  # by which the workers' clock is wrong
-        self.world = World(cluster, ModelGit(self.forge), Settings(drain_seconds=DRAIN), self._now)
+        self.hub = ModelHub(self.forge)
+        known = {self.hub.name: self.hub} if token else {}
+        forges = Forges(known, lambda: self.clock.now.timestamp())
+        self.world = World(cluster, ModelGit(self.forge), Settings(drain_seconds=DRAIN), self._now, forges)
         book: Any = self
         desk: Any = self.desk
         self.context = Context(book, desk, desk, self._fenced, record, reconcile.converge, 45)

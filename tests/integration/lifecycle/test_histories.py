@@ -3,6 +3,8 @@
 People open, push, close, reopen, delete and edit at will; deliveries arrive late, twice and in any order; the
 API server fails, refuses and swallows answers; workers die in the middle. Once every delivery was handled and
 the sweep has run, the lanes are exactly the open pull requests, at their heads, each with its own objects.
+
+The same with a forge that can be asked, and is away at times: then deliveries may get lost for good.
 """
 
 from __future__ import annotations
@@ -65,22 +67,25 @@ opening = st.tuples(st.just("open"), branches, st.sampled_from((NONE, LABELLED, 
 pushing = st.tuples(st.just("push"), branches, files)
 delivering = st.tuples(st.just("deliver"), numbers, st.booleans(), deaths)
 working = st.tuples(st.just("work"), numbers, deaths)
-histories = st.lists(
-    st.one_of(
-        *(opening, opening, opening, pushing, pushing),
-        st.tuples(st.just("close"), branches, st.booleans()),
-        st.tuples(st.just("reopen"), branches),
-        st.tuples(st.just("edit"), branches, st.sampled_from(EDITS)),
-        st.tuples(st.just("delete"), branches),
-        *(delivering, delivering, delivering, delivering, delivering),
-        *(working, working, working, working),
-        st.tuples(st.just("sweep"), deaths),
-        st.tuples(st.just("fault"), st.integers(0, len(FAULTS) - 1)),
-        st.tuples(st.just("heal")),
-        st.tuples(st.just("wait"), st.sampled_from((3, 700, 86_400))),
-        st.tuples(st.just("step_clock"), st.sampled_from((-3600, 0, 3600))),
-        st.tuples(st.just("lose_redis")),
-    ),
+steps = st.one_of(
+    *(opening, opening, opening, pushing, pushing),
+    st.tuples(st.just("close"), branches, st.booleans()),
+    st.tuples(st.just("reopen"), branches),
+    st.tuples(st.just("edit"), branches, st.sampled_from(EDITS)),
+    st.tuples(st.just("delete"), branches),
+    *(delivering, delivering, delivering, delivering, delivering),
+    *(working, working, working, working),
+    st.tuples(st.just("sweep"), deaths),
+    st.tuples(st.just("fault"), st.integers(0, len(FAULTS) - 1)),
+    st.tuples(st.just("heal")),
+    st.tuples(st.just("wait"), st.sampled_from((3, 700, 86_400))),
+    st.tuples(st.just("step_clock"), st.sampled_from((-3600, 0, 3600))),
+    st.tuples(st.just("lose_redis")),
+)
+losing = st.tuples(st.just("lose_delivery"), numbers)
+histories = st.lists(steps, min_size=15, max_size=45)
+with_losses = st.lists(
+    st.one_of(steps, steps, steps, steps, losing, st.tuples(st.just("forge_away"), st.booleans())),
     min_size=15,
     max_size=45,
 )
@@ -107,6 +112,8 @@ class Play:
             "wait": self.clock.step,
             "step_clock": self.step_clock,
             "lose_redis": self.lose_redis,
+            "lose_delivery": self.lose_delivery,
+            "forge_away": self.forge_away,
         }
         mine.get(what, getattr(self.forge, what, None))(*how)  # type: ignore[misc]
         self.deliveries += self.forge.outbox
@@ -141,6 +148,13 @@ class Play:
                 self.deliveries.append(ForgeEvent.from_json(job.args[0]))
         self.desk.waiting.clear()
 
+    def lose_delivery(self, number: int) -> None:
+        if self.deliveries:
+            self.deliveries.pop(number % len(self.deliveries))
+
+    def forge_away(self, away: bool) -> None:
+        self.scene.hub.down = away
+
     def fault(self, number: int) -> None:
         self.local.heal()
         self.local.add(**FAULTS[number])
@@ -172,6 +186,7 @@ class Play:
     def end(self, chance: random.Random) -> None:
         """Everything arrives, whatever the order; everybody works and sweeps until nothing happens."""
         self.local.heal()
+        self.scene.hub.down = False
         self.scene.skew = timedelta()
         self.clock.step(3600)  # for a Lease that was taken while the clock was ahead
         chance.shuffle(self.deliveries)
@@ -212,7 +227,7 @@ NUMBERS = count(1)
 PHASES = (Phase.explicit, Phase.reuse, Phase.generate, Phase.shrink)
 
 
-@settings(
+proved = settings(
     phases=PHASES,
     database=None,
     max_examples=HISTORIES,
@@ -220,17 +235,33 @@ PHASES = (Phase.explicit, Phase.reuse, Phase.generate, Phase.shrink)
     suppress_health_check=[HealthCheck.too_slow],
     print_blob=True,
 )
-@given(
-    history=histories,
-    when=st.sampled_from((Trigger.OPENED, Trigger.OPENED, Trigger.LABELLED)),
-    order=st.integers(0, 10**6),
-)
+triggers = st.sampled_from((Trigger.OPENED, Trigger.OPENED, Trigger.LABELLED))
+
+
+@proved
+@given(history=histories, when=triggers, order=st.integers(0, 10**6))
 def test_whatever_happened_the_lanes_are_the_open_pull_requests(
     place: tuple[Local, Cluster], history: list[Step], when: Trigger, order: int
 ) -> None:
+    assert breaches_after(history, place, when, order, token=False) == []
+
+
+@proved
+@given(history=with_losses, when=triggers, order=st.integers(0, 10**6))
+def test_where_the_forge_can_be_asked_deliveries_may_be_lost(
+    place: tuple[Local, Cluster], history: list[Step], when: Trigger, order: int
+) -> None:
+    assert breaches_after(history, place, when, order, token=True) == []
+
+
+def breaches_after(
+    history: list[Step], place: tuple[Local, Cluster], when: Trigger, order: int, *, token: bool
+) -> list[str]:
+    """How the law is broken at the end of a history."""
     local, cluster = place
     lifecycle = Lifecycle(ttl=None, when=when, label=LABEL)
-    play = Play(local, Scene(cluster, replace(chain(f"histories-{next(NUMBERS)}"), lifecycle=lifecycle)))
+    told = replace(chain(f"histories-{next(NUMBERS)}"), lifecycle=lifecycle)
+    play = Play(local, Scene(cluster, told, token=token))
     try:
         for branch in BRANCHES:
             play.do(("push", branch, ["payment/app.py"]))
@@ -240,6 +271,6 @@ def test_whatever_happened_the_lanes_are_the_open_pull_requests(
         play.end(random.Random(order))
         truth = play.forge.truth(play.scene.chain)
         event(f"{len(truth.open)} lanes at the end")
-        assert law.breaches(play.scene.chain, play.scene.world, truth) == []
+        return law.breaches(play.scene.chain, play.scene.world, truth)
     finally:
         play.clear()
