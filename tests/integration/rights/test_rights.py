@@ -127,7 +127,7 @@ class Running:
         return status.get("phase") == "Ready" and copies == set(services)
 
     def owned(self, name: str) -> set[str]:
-        kinds = ("Service", "Deployment", "StatefulSet", "ReplicaSet", "Pod")
+        kinds = ("Service", "Deployment", "StatefulSet", "ReplicaSet", "Pod", "NetworkPolicy")
         selector = f"{labels.LANE}={name}"
         return {kind for kind in kinds if self.cluster.list(kind, "mini", selector)}
 
@@ -281,6 +281,7 @@ def leave_behind(running: Running) -> None:
         ("apps/v1", "ReplicaSet", spec),
         ("apps/v1", "StatefulSet", {**spec, "serviceName": GHOST}),
         ("v1", "Pod", pod),
+        ("networking.k8s.io/v1", "NetworkPolicy", {"podSelector": {"matchLabels": {"app": GHOST}}}),
     )
     for version, kind, wanted in objects:
         running.cluster.create({"apiVersion": version, "kind": kind, "metadata": metadata, "spec": wanted})
