@@ -26,6 +26,7 @@ from provisioner.routing.envoy import Node
 from provisioner.routing.envoy.node import FIRST_LISTENER, READY_PORT
 from provisioner.routing.router import launch
 from provisioner.routing.router.holds import Limits
+from provisioner.routing.router.keeping import Keeping, Pace, Shelf
 from provisioner.routing.router.server import Waking, serve
 from provisioner.routing.router.state import RoutingState
 from provisioner.routing.router.watching import Watching
@@ -233,8 +234,10 @@ class ChainFiles:
 class Router:
     """The discovery server over a store, stopped and started as a process would be."""
 
-    def __init__(self, store: Store, wanted: Chain, limits: Limits = LIMITS) -> None:
-        self._store, self.files, self._limits = store, ChainFiles(wanted), limits
+    def __init__(
+        self, store: Store, wanted: Chain, limits: Limits = LIMITS, shelf: Shelf | None = None
+    ) -> None:
+        self._store, self.files, self._limits, self._shelf = store, ChainFiles(wanted), limits, shelf
         self.notes = Notes(store)
         self.port = free_port()
         self.start()
@@ -248,7 +251,8 @@ class Router:
         self._stop = asyncio.Event()
         waking = Waking(self.notes, self._limits, report_seconds=1)
         self.watching = Watching(self._store, self.files, self.state, look_seconds=0.05)
-        serving = serve(self.watching, self.state, f"127.0.0.1:{self.port}", self._stop, waking)
+        keeping = Keeping(self.state, self._shelf, Pace(0.05, 0.05)) if self._shelf else None
+        serving = serve(self.watching, self.state, f"127.0.0.1:{self.port}", self._stop, waking, keeping)
         self._serving = asyncio.create_task(serving)
 
     async def _end(self) -> None:
@@ -267,7 +271,9 @@ class Router:
 class Envoy:
     """A real Envoy, started as the router's pods start it."""
 
-    def __init__(self, discovery_port: int, listeners: Sequence[int], *extra: str) -> None:
+    def __init__(
+        self, discovery_port: int, listeners: Sequence[int], *extra: str, warm: Path | None = None
+    ) -> None:
         self.address = address()
         self.node = Node("shop", NAMESPACE, self.address, tuple(listeners))
         self._environment = {
@@ -277,6 +283,7 @@ class Envoy:
             "LANEWAY_LISTENERS": ",".join(str(port) for port in listeners),
             "LANEWAY_DISCOVERY_ADDRESS": f"127.0.0.1:{discovery_port}",
             "LANEWAY_ENVOY_CONCURRENCY": "1",
+            **({"LANEWAY_WARM": str(warm)} if warm else {}),
         }
         self.command = launch.command(self._environment, extra)
         self.home: Path = launch.folder(self.node)

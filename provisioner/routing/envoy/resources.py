@@ -55,8 +55,8 @@ _MESSAGES = {
 
 @dataclass(frozen=True)
 class Resource:
-    """One resource as it is sent. `body` is a serialized `google.protobuf.Any`'s value; equal bodies have
-    equal versions, in every process."""
+    """One resource as it is sent. `body` is a serialized `google.protobuf.Any`'s value; equal content has
+    the same version in every process."""
 
     type_url: str
     name: str
@@ -78,12 +78,20 @@ Resources = Mapping[str, Mapping[str, Resource]]  # by type, then by name
 
 def from_message(type_url: str, name: str, message: Any) -> Resource:
     body = message.SerializeToString(deterministic=True)
-    return Resource(type_url, name, hashlib.blake2b(body, digest_size=12).hexdigest(), body)
+    return Resource(type_url, name, _version(body), body)
 
 
 def from_json(type_url: str, name: str, fields: Json) -> Resource:
-    """From a plain dict; raises json_format.ParseError for a field that Envoy does not have."""
-    return from_message(type_url, name, json_format.ParseDict(fields, _MESSAGES[type_url]()))
+    """From a plain dict; raises json_format.ParseError for a field that Envoy does not have.
+
+    The version is that of the dict: a map inside an Any has its entries in another order in each process.
+    """
+    body = json_format.ParseDict(fields, _MESSAGES[type_url]()).SerializeToString(deterministic=True)
+    return Resource(type_url, name, _version(json.dumps(fields, sort_keys=True).encode()), body)
+
+
+def _version(content: bytes) -> str:
+    return hashlib.blake2b(content, digest_size=12).hexdigest()
 
 
 def typed(message: str, fields: Json | None = None) -> Json:

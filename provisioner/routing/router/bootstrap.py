@@ -11,10 +11,24 @@ Json = dict[str, Any]
 
 _TYPE = "type.googleapis.com/"
 
+# Whether the router takes connections. Found out at once at the start, and within a second when it is back;
+# seldom while all is well.
+CHECK: Json = {
+    "timeout": "1s",
+    "interval": "5s",
+    "no_traffic_interval": "1s",
+    "no_traffic_healthy_interval": "5s",
+    "unhealthy_interval": "1s",
+    "healthy_threshold": 1,
+    "unhealthy_threshold": 1,
+    "tcp_health_check": {},
+}
 
-def bootstrap(node: Node, discovery: tuple[str, int], admin: str) -> Json:
+
+def bootstrap(node: Node, discovery: tuple[str, int], admin: str, warm: int | None = None) -> Json:
     """Envoy's bootstrap as JSON. `discovery` is host and port; `admin` the path of a socket that only the
-    pod can reach, since who reaches it may end Envoy."""
+    pod can reach, since who reaches it may end Envoy; `warm` the port on the pod's loopback that tells what
+    was true last while discovery cannot be reached."""
     return {
         "node": {
             "id": f"{node.chain}/{node.namespace}/{node.address}",
@@ -32,7 +46,7 @@ def bootstrap(node: Node, discovery: tuple[str, int], admin: str) -> Json:
         ],
         "cluster_manager": {"load_stats_config": _reports()},
         "dynamic_resources": {"ads_config": _ads(), "cds_config": _from_ads(), "lds_config": _from_ads()},
-        "static_resources": {"clusters": [_discovery_cluster(*discovery)]},
+        "static_resources": {"clusters": [_discovery_cluster(discovery, warm)]},
     }
 
 
@@ -59,18 +73,14 @@ def _reports() -> Json:
     }
 
 
-def _discovery_cluster(host: str, port: int) -> Json:
+def _discovery_cluster(discovery: tuple[str, int], warm: int | None) -> Json:
     http2 = {"connection_keepalive": {"interval": "10s", "timeout": "5s"}}
     options = _TYPE + "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
-    address = {"socket_address": {"address": host, "port_value": port}}
-    return {
+    found: Json = {
         "name": DISCOVERY,
         "type": "STRICT_DNS",
         "connect_timeout": "1s",
-        "load_assignment": {
-            "cluster_name": DISCOVERY,
-            "endpoints": [{"lb_endpoints": [{"endpoint": {"address": address}}]}],
-        },
+        "load_assignment": {"cluster_name": DISCOVERY, "endpoints": [_endpoint(*discovery, 0)]},
         "typed_extension_protocol_options": {
             "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
                 "@type": options,
@@ -78,3 +88,12 @@ def _discovery_cluster(host: str, port: int) -> Json:
             }
         },
     }
+    if warm is not None:
+        found["load_assignment"]["endpoints"].append(_endpoint("127.0.0.1", warm, 1))
+        found["health_checks"] = [CHECK]
+    return found
+
+
+def _endpoint(host: str, port: int, priority: int) -> Json:
+    address = {"socket_address": {"address": host, "port_value": port}}
+    return {"priority": priority, "lb_endpoints": [{"endpoint": {"address": address}}]}

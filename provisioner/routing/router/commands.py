@@ -27,6 +27,7 @@ def router() -> None:
     from provisioner.chain.book import ChainBook
     from provisioner.lane import usage
     from provisioner.routing.router.holds import Limits
+    from provisioner.routing.router.keeping import ClusterShelf
     from provisioner.routing.router.mending import Mending
     from provisioner.routing.router.server import Addresses, Waking, run
 
@@ -41,7 +42,9 @@ def router() -> None:
         wanted.use_seconds,
     )
     book = ChainBook(wanted.chains, chains.load)
-    asyncio.run(_until_first(run(edge, book, addresses, waking), Mending(edge, book).run()))
+    asyncio.run(
+        _until_first(run(edge, book, addresses, waking, ClusterShelf(edge)), Mending(edge, book).run())
+    )
 
 
 async def _until_first(*some: Coroutine[Any, Any, None]) -> None:
@@ -60,6 +63,7 @@ async def _until_first(*some: Coroutine[Any, Any, None]) -> None:
 def envoy(context: typer.Context, drain: bool = typer.Option(False, help="Drain the running one.")) -> None:
     """Becomes Envoy, as the router's pods run it. Further options are passed on to Envoy."""
     import os
+    import signal
 
     from provisioner.routing.router import launch
 
@@ -71,4 +75,5 @@ def envoy(context: typer.Context, drain: bool = typer.Option(False, help="Drain 
         return
     arguments = launch.command(os.environ, context.args)
     os.chdir(launch.folder(launch.node(os.environ)))
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # Envoy would leave who helped it start as a zombie
     os.execv(arguments[0], arguments)

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from typing import Any
+from typing import Any, Protocol
 
 import grpc
 import structlog
 from envoy.service.discovery.v3 import ads_pb2_grpc
 
 from provisioner.errors import ConfigError
-from provisioner.routing.envoy import Compiler, Node
+from provisioner.routing.envoy import Compiler, Node, Resources
 from provisioner.routing.router import metrics
 from provisioner.routing.router.lag import Lag, Lags
 from provisioner.routing.router.session import Session
-from provisioner.routing.router.state import RoutingState
 
 log = structlog.get_logger()
 
@@ -28,10 +27,20 @@ _KEEPALIVE = (
 )
 
 
+class Told(Protocol):
+    """What Envoys are told: `RoutingState`, or what is left of it when no router runs."""
+
+    def join(self, event: asyncio.Event) -> None: ...
+
+    def leave(self, event: asyncio.Event) -> None: ...
+
+    def resources(self, node: Node, own: Compiler) -> Resources | None: ...
+
+
 class Discovery(ads_pb2_grpc.AggregatedDiscoveryServiceServicer):
     """Delta discovery only; an Envoy that asks for state of the world is told so by gRPC (UNIMPLEMENTED)."""
 
-    def __init__(self, state: RoutingState) -> None:
+    def __init__(self, state: Told) -> None:
         self._state = state
         self._lags = Lags()
 
@@ -110,7 +119,7 @@ def _receive(session: Session, request: Any, node: Node) -> None:
         )
 
 
-def serve(state: RoutingState, address: str) -> tuple[grpc.aio.Server, int]:
+def serve(state: Told, address: str) -> tuple[grpc.aio.Server, int]:
     """A server bound to `HOST:PORT`, not started yet, and its port. ConfigError when it cannot listen."""
     server = grpc.aio.server(options=_KEEPALIVE)
     ads_pb2_grpc.add_AggregatedDiscoveryServiceServicer_to_server(Discovery(state), server)

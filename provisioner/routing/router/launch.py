@@ -6,8 +6,10 @@ import http.client
 import importlib.util
 import json
 import os
+import select
 import shutil
 import socket
+import sys
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
@@ -22,21 +24,26 @@ from provisioner.routing.router.bootstrap import bootstrap
 Environment = Mapping[str, str]
 
 ADMIN_SOCKET = "admin.sock"
+SNAPSHOT = "intent"  # the file in LANEWAY_WARM
+WARM_SECONDS = 20.0  # that its process may take to start before Envoy starts without it
 QUIET = "misc:error"  # else each listener warns that a field of ours (allow_custom_methods) is a new one
 
 
 def node(environment: Environment) -> Node:
     """Who this pod is, from what attach writes into its environment. ConfigError names what is missing."""
-    needed = {"chain": "LANEWAY_CHAIN", "namespace": "POD_NAMESPACE", "address": "POD_IP"}
-    missing = [name for name in needed.values() if not environment.get(name)]
+    needed = ("LANEWAY_CHAIN", "POD_NAMESPACE", "POD_IP")
+    missing = [name for name in needed if not environment.get(name)]
     if missing:
         raise ConfigError(
             f"{', '.join(missing)} not set; in a Deployment that `laneway attach` wrote they are",
             where="environment",
         )
     try:
+        chain, namespace, address = (environment[name] for name in needed)
         return Node(
-            **{field: environment[name] for field, name in needed.items()},
+            chain,
+            namespace,
+            address,
             listeners=parse_listeners(environment.get("LANEWAY_LISTENERS", "")),
             ready_port=int(environment.get("LANEWAY_READY_PORT", READY_PORT)),
         )
@@ -88,7 +95,8 @@ def command(environment: Environment, extra: Sequence[str] = ()) -> list[str]:
     home = folder(pod)
     (home / ADMIN_SOCKET).unlink(missing_ok=True)
     config = home / "bootstrap.json"
-    config.write_text(json.dumps(bootstrap(pod, discovery_address(environment), ADMIN_SOCKET)))
+    discovery = discovery_address(environment)
+    config.write_text(json.dumps(bootstrap(pod, discovery, ADMIN_SOCKET, warm_port(environment))))
     concurrency = environment.get("LANEWAY_ENVOY_CONCURRENCY", "2")
     level = environment.get("LANEWAY_ENVOY_LOG_LEVEL", "warning")
     fixed = [
@@ -103,6 +111,26 @@ def command(environment: Environment, extra: Sequence[str] = ()) -> list[str]:
         "--use-dynamic-base-id",
     ]
     return [binary(environment), *fixed, *extra]
+
+
+def warm_port(environment: Environment) -> int | None:
+    """Starts what tells Envoy what was true last, while no router can be reached, and returns its port; None
+    where nothing was kept."""
+    place = environment.get("LANEWAY_WARM")
+    if not place or not (Path(place) / SNAPSHOT).is_file():
+        return None
+    reading, writing = os.pipe()
+    module = [sys.executable, "-m", "provisioner.routing.router.warm"]
+    os.posix_spawn(
+        sys.executable,
+        module,
+        {**os.environ, **environment},
+        file_actions=[(os.POSIX_SPAWN_DUP2, writing, 1)],
+    )
+    os.close(writing)
+    with os.fdopen(reading) as answer:
+        said = answer.readline().strip() if select.select([answer], [], [], WARM_SECONDS)[0] else ""
+    return int(said) if said else None
 
 
 class _AdminConnection(http.client.HTTPConnection):

@@ -23,6 +23,7 @@ from starlette.routing import Route
 from provisioner.routing.router import discovery, feed
 from provisioner.routing.router.activity import Activity, Notes
 from provisioner.routing.router.holds import Holds, Limits
+from provisioner.routing.router.keeping import Keeping, Shelf
 from provisioner.routing.router.reports import Reports
 from provisioner.routing.router.state import RoutingState
 from provisioner.routing.router.waker import Waker
@@ -51,7 +52,7 @@ class Waking:
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
 
 
-async def run(source: feed.Source, files: Files, addresses: Addresses, waking: Waking) -> None:
+async def run(source: feed.Source, files: Files, addresses: Addresses, waking: Waking, shelf: Shelf) -> None:
     """Serves until SIGTERM or SIGINT."""
     state = RoutingState(tuple(files.chains().values()))
     watching = Watching(source, files, state)
@@ -59,7 +60,8 @@ async def run(source: feed.Source, files: Files, addresses: Addresses, waking: W
     loop = asyncio.get_running_loop()
     for one in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(one, stop.set)
-    tasks = [asyncio.create_task(serve(watching, state, addresses.discovery, stop, waking))]
+    serving = serve(watching, state, addresses.discovery, stop, waking, Keeping(state, shelf))
+    tasks = [asyncio.create_task(serving)]
     if addresses.health:
         tasks.append(asyncio.create_task(_serve_health(state, watching, addresses.health)))
     try:
@@ -71,12 +73,19 @@ async def run(source: feed.Source, files: Files, addresses: Addresses, waking: W
 
 
 async def serve(
-    watching: Watching, state: RoutingState, address: str, stop: asyncio.Event, waking: Waking
+    watching: Watching,
+    state: RoutingState,
+    address: str,
+    stop: asyncio.Event,
+    waking: Waking,
+    keeping: Keeping | None = None,
 ) -> None:
     """Watches and answers Envoys until `stop` is set; raises what ended a watch, or a task of the waker's,
     that should have gone on."""
     server, port = discovery.serve(state, address)
-    tasks = _add_waker(server, state, waking)
+    tasks = [*_add_waker(server, state, waking)]
+    if keeping:
+        tasks.append(asyncio.create_task(keeping.run()))
     await server.start()
     log.info("router.serving", port=port, chains=sorted(state.chains))
     ends = (asyncio.create_task(watching.run()), asyncio.ensure_future(stop.wait()), *tasks)

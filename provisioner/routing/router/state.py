@@ -15,7 +15,7 @@ import structlog
 
 from provisioner.chain.model import Chain
 from provisioner.routing.envoy import Compiler, Node, Resources
-from provisioner.routing.intent import Standing
+from provisioner.routing.intent import ChainIntent, Standing
 from provisioner.routing.router import metrics
 from provisioner.routing.router.feed import Change, Listed, queries
 from provisioner.routing.router.inventory import Inventory
@@ -58,13 +58,17 @@ class View:
             self.inventory.put(change.obj)
         self._generation += 1
 
+    def intent(self, chain: str) -> ChainIntent:
+        """What routing has to achieve for a chain."""
+        return replace(self.inventory.intent(chain), shards=self.shards[chain])
+
     def resources(self, node: Node, own: Compiler) -> Resources | None:
         """As `RoutingState.resources`."""
         place = (node.chain, node.namespace)
         if self._missing or place not in self._compilers:
             return None
         compiler = self._compilers[place]
-        intent = replace(self.inventory.intent(node.chain), shards=self.shards[node.chain])
+        intent = self.intent(node.chain)
         generation, shared = self._shared.get(place, (-1, {}))
         if generation != self._generation:
             shared = compiler.shared(intent, node.namespace)

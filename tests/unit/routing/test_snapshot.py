@@ -1,0 +1,63 @@
+"""What is kept for an Envoy that starts without a router."""
+
+from __future__ import annotations
+
+import gzip
+
+import pytest
+
+from provisioner.errors import InputError
+from provisioner.routing.intent import ChainIntent, Copy, Endpoint, Port, Protocol, State, build
+from provisioner.routing.router import snapshot
+from tests.support.routing import chain, endpoint_slice, lane, twin
+
+ASLEEP = {"phase": "Sleeping", "services": [{"name": "payment", "route": "waker", "ready": False}]}
+
+
+def intent(*names: str, asleep: tuple[str, ...] = ()) -> ChainIntent:
+    slices = [endpoint_slice("payment", ["192.0.2.10", "192.0.2.11"])]
+    slices += [endpoint_slice("payment", ["192.0.2.20"], name) for name in names]
+    lanes = [*(lane(name) for name in names), *(lane(name, ASLEEP) for name in asleep)]
+    return build([chain()], [twin("payment")], slices, lanes).chains[0]
+
+
+def port(found: ChainIntent) -> Port:
+    return found.services[0].ports[0]
+
+
+def test_it_holds_the_baseline_and_who_sleeps_and_no_pod_of_a_lane():
+    kept = port(snapshot.kept(intent("pr-4", asleep=("pr-5",)), "shop"))
+    assert kept.baseline == (Endpoint("192.0.2.10", 8080), Endpoint("192.0.2.11", 8080))
+    assert kept.copies == (Copy("pr-5", State.ASLEEP),)
+
+
+def test_it_holds_the_services_of_its_namespace_alone():
+    assert snapshot.kept(intent("pr-4"), "elsewhere").services == ()
+
+
+def test_it_is_read_as_it_was_written_and_equal_ones_are_equal_bytes():
+    kept = snapshot.kept(intent(asleep=("pr-5",)), "shop")
+    again = snapshot.unpacked(snapshot.packed(kept))
+    assert again == kept
+    assert port(again).protocol is Protocol.HTTP
+    assert snapshot.packed(again) == snapshot.packed(kept)
+
+
+@pytest.mark.parametrize("data", [b"", b"text", gzip.compress(b"{}"), gzip.compress(b"x")[:-3]])
+def test_what_is_no_snapshot_is_refused(data):
+    with pytest.raises(InputError):
+        snapshot.unpacked(data)
+
+
+def test_three_thousand_sleeping_lanes_fit_a_config_map_many_times():
+    many = intent(asleep=tuple(f"feature-{number}" for number in range(3000)))
+    assert len(snapshot.packed(snapshot.kept(many, "shop"))) < 100_000
+
+
+def test_the_baseline_is_where_dns_says_at_the_port_that_it_had():
+    moved = port(snapshot.moved(intent(), {"payment": ("192.0.2.31", "192.0.2.30")}))
+    assert moved.baseline == (Endpoint("192.0.2.30", 8080), Endpoint("192.0.2.31", 8080))
+
+
+def test_where_dns_is_silent_the_baseline_is_where_it_was():
+    assert snapshot.moved(intent(), {}) == intent()
