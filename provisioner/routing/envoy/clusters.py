@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable
 from typing import Any
 
 from provisioner.routing.envoy import defaults
 from provisioner.routing.envoy.resources import CLUSTER, Resource, from_json
 
 Json = dict[str, Any]
+
+_SHARD = re.compile(r":\d+/lanes/(\d+)$")
 
 # A lane that is not in the cluster falls back to the baseline. Never ANY_ENDPOINT, nor panic over all hosts:
 # requests would reach copies of lanes that they do not carry.
@@ -25,6 +29,13 @@ def baseline_name(service: str, port: int) -> str:
 def shard_prefix(service: str, port: int) -> str:
     """What precedes the number of a shard in its cluster's name."""
     return f"{baseline_name(service, port)}/lanes/"
+
+
+def shards_among(names: Iterable[str]) -> int:
+    """Over how many clusters of a port lanes are spread, told from all clusters' names; 0 when none is of
+    lanes."""
+    numbers = (int(found[1]) for name in names if (found := _SHARD.search(name)))
+    return max(numbers, default=-1) + 1
 
 
 def fallback_name(service: str, port: int) -> str:

@@ -13,13 +13,15 @@ DISCOVERY = "laneway-discovery"  # the cluster in each bootstrap that leads to `
 
 @dataclass(frozen=True)
 class Node:
-    """One router pod. `listeners` are the ports that it must have before it is ready."""
+    """One router pod. `listeners` are the ports that it must have before it is ready; `shards` over how many
+    clusters of a port its lanes are spread already, 0 when it has none yet."""
 
     chain: str
     namespace: str
     address: str  # the pod's own: what its listeners bind
     listeners: tuple[int, ...] = ()
     ready_port: int = READY_PORT
+    shards: int = 0
 
     def metadata(self) -> dict[str, Any]:
         """As Envoy's bootstrap takes it: text only, since protobuf's Struct has no whole numbers."""

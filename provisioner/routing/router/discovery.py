@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Any, Protocol
 
 import grpc
@@ -12,6 +13,7 @@ from envoy.service.discovery.v3 import ads_pb2_grpc
 
 from provisioner.errors import ConfigError
 from provisioner.routing.envoy import Compiler, Node, Resources
+from provisioner.routing.envoy.clusters import shards_among
 from provisioner.routing.router import metrics
 from provisioner.routing.router.lag import Lag, Lags
 from provisioner.routing.router.session import Session
@@ -82,12 +84,14 @@ class Discovery(ads_pb2_grpc.AggregatedDiscoveryServiceServicer):
 async def node_of(first: Any, context: grpc.aio.ServicerContext[Any, Any]) -> Node:
     """Who is asking; the stream ends with INVALID_ARGUMENT when that is no router of ours."""
     try:
-        return Node.from_metadata(dict(first.node.metadata))
+        node = Node.from_metadata(dict(first.node.metadata))
     except (KeyError, ValueError) as error:
         await context.abort(
             grpc.StatusCode.INVALID_ARGUMENT, f"node metadata of no Laneway router: {error!r}"
         )
         raise
+    # an Envoy asks for clusters first, and says which it has from a router before this one
+    return replace(node, shards=shards_among(first.initial_resource_versions))
 
 
 async def _read(

@@ -7,6 +7,7 @@ take away what an Envoy has.
 from __future__ import annotations
 
 import asyncio
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -20,14 +21,17 @@ from provisioner.routing.router import metrics
 from provisioner.routing.router.feed import Change, Listed, queries
 from provisioner.routing.router.inventory import Inventory
 
+Spread = tuple[str, str, int]  # chain, namespace, shards
+
 log = structlog.get_logger()
 
 
 class View:
     """What is known of the chains of one set of files. Lives on one event loop.
 
-    A chain that was routed `before` keeps its number of shards: a lane that moved to another cluster would be
-    the baseline's to every connection that still knows the old one.
+    An Envoy keeps the number of shards that it has, and a chain that was routed `before` its own for those
+    that come: a lane that moved to another cluster would be the baseline's to every connection that still
+    knows the old one.
     """
 
     def __init__(self, chains: Sequence[Chain], before: View | None = None) -> None:
@@ -36,10 +40,9 @@ class View:
         self.shards |= before.shards if before else {}
         self.inventory = Inventory(chains, _rejected)
         self._missing = set(queries(chains))
-        self._compilers = {
-            (chain.name, namespace): Compiler() for chain in chains for namespace in chain.namespaces
-        }
-        self._shared: dict[tuple[str, str], tuple[int, Resources]] = {}
+        self._places = {(chain.name, namespace) for chain in chains for namespace in chain.namespaces}
+        self._compilers: defaultdict[Spread, Compiler] = defaultdict(Compiler)
+        self._shared: dict[Spread, tuple[int, Resources]] = {}
         self._generation = 0
 
     @property
@@ -64,15 +67,15 @@ class View:
 
     def resources(self, node: Node, own: Compiler) -> Resources | None:
         """As `RoutingState.resources`."""
-        place = (node.chain, node.namespace)
-        if self._missing or place not in self._compilers:
+        if self._missing or (node.chain, node.namespace) not in self._places:
             return None
-        compiler = self._compilers[place]
         intent = self.intent(node.chain)
-        generation, shared = self._shared.get(place, (-1, {}))
+        intent = replace(intent, shards=node.shards or intent.shards)
+        spread = (node.chain, node.namespace, intent.shards)
+        generation, shared = self._shared.get(spread, (-1, {}))
         if generation != self._generation:
-            shared = compiler.shared(intent, node.namespace)
-            self._shared[place] = (self._generation, shared)
+            shared = self._compilers[spread].shared(intent, node.namespace)
+            self._shared[spread] = (self._generation, shared)
         return {**shared, **own.own(intent, node)}
 
 

@@ -55,6 +55,13 @@ class World:
         self.envoy = Envoy(self.router.port, listeners)
         self._stack.callback(self.envoy.stop)
 
+    def another_envoy(self) -> Envoy:
+        """One more router pod, ready."""
+        made = Envoy(self.router.port, (FIRST_LISTENER,))
+        self._stack.callback(made.stop)
+        made.wait_ready()
+        return made
+
     def open_lane(self, name: str) -> Upstream:
         """A lane with a ready copy of payment, once requests reach it."""
         copy = self.upstream(name)

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import collections
+import json
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from typing import Any
+
+import pytest
 
 from provisioner.chain.model import Carriers, Chain
 from provisioner.errors import ConfigError
+from provisioner.names import shard
 from provisioner.routing.envoy.node import FIRST_LISTENER
-from tests.support.routing import chain, endpoint_slice, get, lane, twin, wait_until
+from tests.support.routing import Envoy, chain, endpoint_slice, get, lane, twin, wait_until
 
 TAG = {"x-preview-lane": "pr-4"}
 PLAIN = (200, "baseline", None)
@@ -71,6 +76,53 @@ def test_services_carriers_and_limits_of_new_files_are_routed_and_no_request_is_
     assert set(got["plain"]) == {PLAIN}
     assert set(got["tagged"]) <= {LANE, PLAIN}  # plain while the header had another name
     assert got["tagged"][LANE]
+
+
+@pytest.mark.parametrize(("before", "after"), [(50, 3000), (3000, 50)])
+def test_a_lane_is_never_the_baselines_while_another_number_of_shards_comes(
+    world: Any, before: int, after: int
+) -> None:
+    world.start(chain(max_lanes=before))
+    world.open_lane("pr-4")
+    assert shard("pr-4", chain(max_lanes=3000).shards) != shard("pr-4", chain(max_lanes=50).shards)
+
+    with requests(world) as got:
+        world.router.stop()
+        world.router.files.write(chain(max_lanes=after))
+        world.router.start()
+        world.open_lane("pr-5")  # what the new router says has arrived
+
+    assert set(got["plain"]) == {PLAIN}
+    assert set(got["tagged"]) == {LANE}
+
+
+def test_envoys_with_different_numbers_of_shards_are_told_of_the_same_lanes(world: Any) -> None:
+    world.start(chain(max_lanes=50))
+    world.open_lane("pr-4")
+    world.router.stop()
+    world.router.files.write(chain(max_lanes=3000))
+    world.router.start()
+    second = world.another_envoy()
+
+    world.open_lane("pr-5")
+    wait_until(lambda: who(second, "pr-5") == "pr-5", what="the new lane at the second Envoy")
+    assert who(second, "pr-4") == "pr-4"
+
+    world.store.put(endpoint_slice("payment", [], "pr-5"))
+    for envoy in (world.envoy, second):
+        wait_until(partial(answers, envoy, "pr-5", "baseline"), what="the copy is gone at both")
+    clusters = [envoy.stat("cluster_manager.active_clusters") for envoy in (world.envoy, second)]
+    assert clusters[0] < clusters[1]
+
+
+def who(envoy: Envoy, name: str) -> str:
+    """Who answers a lane's request at an Envoy, by its own word."""
+    status, _, body = get(envoy.address, headers={"x-preview-lane": name})
+    return str(json.loads(body)["name"]) if status == 200 else body.decode()
+
+
+def answers(envoy: Envoy, name: str, wanted: str) -> bool:
+    return who(envoy, name) == wanted
 
 
 def test_an_unchanged_chain_is_not_sent_again(world: Any) -> None:

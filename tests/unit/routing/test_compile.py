@@ -16,6 +16,7 @@ import yaml
 
 from provisioner.names import shard
 from provisioner.routing.envoy import CLUSTER, ENDPOINTS, LISTENER, Compiler, Node, compile_intent
+from provisioner.routing.envoy.clusters import shards_among
 from provisioner.routing.intent import build
 from tests.support.routing import chain, endpoint_slice, lane, twin
 
@@ -147,3 +148,15 @@ def test_the_readiness_listener_waits_for_every_listener_the_pod_was_started_for
 @pytest.mark.parametrize(("lanes", "shards"), [(1, 1), (50, 1), (100, 1), (101, 2), (400, 4), (3000, 32)])
 def test_no_shard_is_made_for_more_than_about_100_lanes(lanes, shards):
     assert chain(max_lanes=lanes).shards == shards
+
+
+@pytest.mark.parametrize("most", [50, 300, 3000])
+def test_the_number_of_shards_is_told_from_the_clusters(most):
+    wanted = chain(max_lanes=most)
+    intent = build([wanted], [twin("payment")], [], []).chains[0]
+    assert shards_among(compile_intent(intent, NODE)[CLUSTER]) == wanted.shards
+
+
+def test_who_has_no_clusters_yet_has_no_shards():
+    assert shards_among(()) == 0
+    assert shards_among(("payment:8080", "laneway-discovery")) == 0
