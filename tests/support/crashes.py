@@ -1,7 +1,7 @@
 """Every call by which Laneway reaches something outside its process, counted at one place.
 
-The edges are the methods through which all requests to Kubernetes, all git commands and all Redis commands
-go: a call that somebody adds tomorrow is seen without anybody adding it here.
+The edges are the methods through which all requests to Kubernetes, all git commands, all questions to forges
+and all Redis commands go: a call that somebody adds tomorrow is seen without anybody adding it here.
 """
 
 from __future__ import annotations
@@ -19,11 +19,13 @@ import redis
 from redis.client import Pipeline
 
 from provisioner.cluster import Cluster
+from provisioner.forges import Forges
 from provisioner.git.process import Runner
 
 EDGES: tuple[tuple[type, str, str], ...] = (
     (Cluster, "_send", "kubernetes"),
     (Runner, "__call__", "git"),
+    (Forges, "_ask", "forge"),
     (redis.Redis, "execute_command", "redis"),
     (Pipeline, "execute", "redis"),
 )
