@@ -15,10 +15,11 @@ from provisioner.lane.model import Lane
 
 Json = dict[str, Any]
 
+POLICY = "NetworkPolicy"
 CLONEABLE = ("Deployment", "StatefulSet")
 _NOT_OF_A_LANE = f"!{labels.LANE}"
 
-HasNone = Callable[[str, str], bool]  # kind, namespace: whether it is known to have no object of that kind
+HasNone = Callable[[str, str], bool]  # kind, namespace: whether there is known to be no such object
 
 
 def unknown(kind: str, namespace: str) -> bool:
@@ -36,15 +37,17 @@ def read(
     has_none: HasNone = unknown,
 ) -> Snapshot:
     """The baseline of the chain's namespaces and what the lane owns there, also if somebody took the labels
-    off it; nothing where neither matters. What `has_none` knows to be absent is not asked for."""
+    off it; nothing where neither matters. NetworkPolicies are not
+    asked for where `has_none` knows of none."""
     kinds = _kinds(chain)
+    free = {one for one in chain.namespaces if has_none(POLICY, one)}
 
     def listed(wanted: Iterable[str], selector: str) -> tuple[Json, ...]:
         return tuple(
             item
             for kind in wanted
             for namespace in chain.namespaces
-            if not has_none(kind, namespace)
+            if not (kind == POLICY and namespace in free)
             for item in cluster.list(kind, namespace, selector)
         )
 
@@ -52,8 +55,8 @@ def read(
         return Snapshot(lane)
     workloads = listed(kinds, _NOT_OF_A_LANE)
     services = listed(("Service",), _NOT_OF_A_LANE)
-    policies = listed(("NetworkPolicy",), _NOT_OF_A_LANE)
-    mine = ("NetworkPolicy", "Service", *kinds)
+    policies = listed((POLICY,), _NOT_OF_A_LANE)
+    mine = (POLICY, "Service", *kinds)
     stripped = tuple(one for one in (*workloads, *services, *policies) if live.is_of(one, lane.uid))
     return Snapshot(
         lane=lane,

@@ -18,6 +18,7 @@ from provisioner.lane.record import record
 from provisioner.settings import Settings
 from provisioner.world import World
 from workers import queue
+from workers.absences import Absences
 from workers.beat import Leader
 from workers.credentials import from_secrets
 from workers.election import Election
@@ -40,7 +41,7 @@ def context(settings: Settings) -> Context:
         book=ChainBook(settings.chains, chains.load),
         queue=Queue(client, lease=settings.lock_seconds),
         locks=Locks(client, settings.lock_seconds),
-        world=_worlds(settings, clusters.connect(settings.kubeconfig)),
+        world=_worlds(settings, clusters.connect(settings.kubeconfig), Absences(client)),
         record=record,
         converge=reconcile.converge,
         seconds=settings.job_seconds,
@@ -57,9 +58,10 @@ def election(settings: Settings, cluster: Cluster) -> Election:
 def leader(settings: Settings, cluster: Cluster) -> Callable[[], Leader]:
     """Makes what leads once elected. Raises ConfigError for wrong chain files or a wrong schedule."""
     book = ChainBook(settings.chains, chains.load)
-    jobs = Queue(queue.connect(settings.redis_url), lease=settings.lock_seconds)
+    client = queue.connect(settings.redis_url)
+    jobs = Queue(client, lease=settings.lock_seconds)
     cron = Cron(settings.sweep_schedule, "LANEWAY_SWEEP_SCHEDULE")
-    return lambda: Leader(cluster, book, jobs, cron, settings.max_lanes_total)
+    return lambda: Leader(cluster, book, jobs, cron, Absences(client), settings.max_lanes_total)
 
 
 def worker_health(context: Context, settings: Settings) -> Health:
@@ -75,7 +77,7 @@ def beat_health(settings: Settings, cluster: Cluster) -> Health:
     return Health(Pulse(BEAT_SECONDS), {"redis": jobs.reachable, "cluster": cluster.reachable})
 
 
-def _worlds(settings: Settings, cluster: Cluster) -> Callable[[Fence], World]:
+def _worlds(settings: Settings, cluster: Cluster, absences: Absences) -> Callable[[Fence], World]:
     repositories = Repositories(
         settings.mirrors,
         max_bytes=settings.mirror_bytes,
@@ -86,6 +88,13 @@ def _worlds(settings: Settings, cluster: Cluster) -> Callable[[Fence], World]:
     known = forges.connect(settings)
 
     def world(fence: Fence) -> World:
-        return World(FencedCluster(cluster, fence), repositories, settings, lambda: datetime.now(UTC), known)
+        return World(
+            FencedCluster(cluster, fence),
+            repositories,
+            settings,
+            lambda: datetime.now(UTC),
+            known,
+            absences.holds,
+        )
 
     return world

@@ -22,7 +22,9 @@ from provisioner.chain.model import Chain
 from provisioner.cluster import Cluster
 from provisioner.errors import LanewayError, QueueError
 from provisioner.lane import admission
+from provisioner.snapshot import POLICY
 from workers import metrics, queue
+from workers.absences import Absences
 from workers.debounce import Debounce
 from workers.election import RENEW_SECONDS, Election
 from workers.exposition import Pulse
@@ -49,7 +51,7 @@ def targets(chains: Mapping[str, Chain]) -> frozenset[Target]:
     return frozenset(
         {
             Target("Lane"),
-            *(Target(kind, name) for kind in (*WORKLOADS, "Service", "NetworkPolicy") for name in namespaces),
+            *(Target(kind, name) for kind in (*WORKLOADS, "Service", POLICY) for name in namespaces),
             *(Target("Pod", name, labels.LANE) for name in namespaces),
         }
     )
@@ -59,7 +61,13 @@ class Leader:
     """What the leader does, from its election to its end. `changed` may be called from any thread."""
 
     def __init__(
-        self, cluster: Cluster, book: ChainBook, jobs: Queue, cron: Cron, total: int | None = None
+        self,
+        cluster: Cluster,
+        book: ChainBook,
+        jobs: Queue,
+        cron: Cron,
+        absences: Absences,
+        total: int | None = None,
     ) -> None:
         self._cluster, self._book, self._jobs, self._cron = cluster, book, jobs, cron
         self._total = total  # lanes of all chains, at most
@@ -69,11 +77,13 @@ class Leader:
         self._retell = _Every(RETELL_SECONDS)
         self._unsettled: dict[OneLane, float] = {}
         self._watches: dict[Target, Watch] = {}
+        self._absences, self._noted = absences, set[Target]()
         self._swept: datetime | None = None
 
     def look(self, now: datetime) -> None:
         """Keeps the schedule, and the watches in step with the chain files. Raises QueueError."""
         self._watch(targets(self._book.chains()))
+        self._note_absences()
         self._look_at_fleet()
         emptied = self._jobs.founded()
         if emptied or self._swept is None or self._cron.due(self._swept, now):
@@ -83,6 +93,7 @@ class Leader:
 
     def flush(self) -> None:
         """Puts the jobs that are due. Raises QueueError; what could not be put stays due."""
+        self._forget_absences()
         self._note(*self._neglected())
         with self._lock:
             due = self._changed.take(time.monotonic())
@@ -106,6 +117,18 @@ class Leader:
             watch.stop()
         metrics.show_lanes({})
         metrics.show_queue(0, 0)
+
+    def _note_absences(self) -> None:
+        for target, watch in self._watches.items():
+            if target.kind == POLICY and watch.is_empty():
+                self._noted.add(target)
+                self._absences.note(target.kind, target.namespace)
+
+    def _forget_absences(self) -> None:
+        """Takes back what is no longer so, before a job is put that might read it."""
+        gone = {one for one in self._noted if one not in self._watches or not self._watches[one].is_empty()}
+        self._absences.forget((one.kind, one.namespace) for one in gone)
+        self._noted -= gone
 
     def _lane_changed(self, obj: Json, gone: bool) -> None:
         """The job that wrote a Lane's spec goes on with it at once; only if nobody does is it looked at."""

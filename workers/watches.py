@@ -55,10 +55,15 @@ class Watch:
         self._known: dict[str, tuple[View, Json]] = {}  # by uid, with the object's identity
         self._since = ""
         self._begun = False
+        self._open = False
 
     def start(self) -> None:
         name = f"watch {self._target.kind} {self._target.namespace}"
         threading.Thread(target=self._loop, name=name, daemon=True).start()
+
+    def is_empty(self) -> bool:
+        """Whether it is known, as far as a watch can know, that there is no such object now."""
+        return self._open and not self._known
 
     def stop(self) -> None:
         """Nothing is told from now on; the thread ends with the watch that it is reading."""
@@ -69,6 +74,7 @@ class Watch:
         target = self._target
         if not self._since:
             self._begin()
+        self._open = True
         for kind, obj in self._cluster.watch(target.kind, target.namespace, target.labels, self._since):
             if self._stopped.is_set():
                 return
@@ -88,8 +94,9 @@ class Watch:
     def _note(self, obj: Json, *, gone: bool, missed: bool = False) -> None:
         """`missed`: an object that is new here may have changed before it was seen."""
         uid, now = obj["metadata"]["uid"], view(obj)
-        before = self._known.pop(uid, None)
+        before = self._known.get(uid)
         if gone:
+            self._known.pop(uid, None)
             self._tell(obj, True)
             return
         self._known[uid] = now, _identity(obj)
@@ -116,6 +123,7 @@ class Watch:
 
     def _rest(self, pause: float) -> float:
         """Waits about `pause` seconds; returns the pause after the next failure."""
+        self._open = False
         metrics.WATCH_RESTARTS.labels(self._target.kind).inc()
         self._stopped.wait(pause * (0.5 + random.random() / 2))
         return min(LONGEST_PAUSE, pause * 2)
