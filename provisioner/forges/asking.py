@@ -15,7 +15,6 @@ from provisioner.chain.model import Chain, Repository
 from provisioner.errors import LanewayError
 from provisioner.events import ForgeEvent, Kind
 from provisioner.forges.errors import ForgeError
-from provisioner.forges.github import GitHub
 from provisioner.settings import Settings
 
 REST_SECONDS = 30.0  # a forge that failed, and did not say for how long, is left alone so long
@@ -116,4 +115,6 @@ def connect(settings: Settings) -> Forges:
     """The forges that the settings have a token for."""
     if settings.github_token_file is None:
         return SILENT
+    from provisioner.forges.github import GitHub  # its library is large: only who has a token loads it
+
     return Forges({GitHub.name: GitHub(settings.github_api, settings.github_token_file)})
