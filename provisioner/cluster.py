@@ -29,6 +29,7 @@ Query = Mapping[str, str]
 USER_AGENT = "laneway"
 CONNECT_SECONDS = 3.0
 READ_SECONDS = 15.0
+PROBE_SECONDS = 2.0  # of an answer whose lack is the answer: whoever probes us waits five in all
 WATCH_SECONDS = 300  # the server ends a watch after this long, the client gives up a little later
 PAGE = 500
 FIELD_CONFLICT = "FieldManagerConflict"  # reason of a ConflictError: somebody else holds a field
@@ -150,9 +151,9 @@ class Cluster:
         return self._request("GET", "/version")
 
     def reachable(self) -> None:
-        """Raises ClusterError or PermanentError unless the API server answers and knows Lanes."""
+        """Raises ClusterError or PermanentError unless the API server answers soon and knows Lanes."""
         try:
-            self._request("GET", KINDS["Lane"].path(), {"limit": "1"})
+            self._request("GET", KINDS["Lane"].path(), {"limit": "1"}, seconds=PROBE_SECONDS)
         except NotFoundError as error:
             raise PermanentError(
                 "this cluster has no Lane resource; install the chart's CRDs (charts/laneway/crds)",
@@ -192,8 +193,9 @@ class Cluster:
         content: str = JSON,
         *,
         accept: str = JSON,
+        seconds: float = READ_SECONDS,
     ) -> Json:
-        response = self._send(method, path, query or {}, body, content, READ_SECONDS, accept)
+        response = self._send(method, path, query or {}, body, content, seconds, accept)
         where = f"{method} {path}"
         try:
             data = response.read()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import socket
+import time
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,7 +12,7 @@ from uuid import uuid4
 
 import pytest
 
-from provisioner.cluster import Cluster, NotFoundError, connect
+from provisioner.cluster import READ_SECONDS, Cluster, NotFoundError, connect
 from provisioner.errors import ClusterError, ConfigError, ConflictError, PermanentError
 from provisioner.lane import store as lanes
 from provisioner.lane.model import Lane, Member
@@ -112,14 +114,26 @@ def test_an_unknown_namespace_is_named(cluster: Cluster) -> None:
 
 
 def test_a_server_that_is_not_there_is_a_temporary_error(tmp_path: Path) -> None:
-    kubeconfig = tmp_path / "kubeconfig"
-    cluster = {"name": "c", "cluster": {"server": "http://127.0.0.1:9"}}
+    with pytest.raises(ClusterError, match="does not answer"):
+        connect(kubeconfig(tmp_path, 9)).reachable()
+
+
+def test_a_probe_does_not_wait_long_for_a_server_that_says_nothing(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as mute:
+        began = time.monotonic()
+        with pytest.raises(ClusterError, match="does not answer"):
+            connect(kubeconfig(tmp_path, mute.getsockname()[1])).reachable()
+    assert time.monotonic() - began < READ_SECONDS / 2
+
+
+def kubeconfig(folder: Path, port: int) -> str:
+    """A kubeconfig file of a server at a port of this machine."""
+    cluster = {"name": "c", "cluster": {"server": f"http://127.0.0.1:{port}"}}
     context = {"name": "c", "context": {"cluster": "c", "user": "u"}}
     user = {"name": "u", "user": {}}
     config = {"clusters": [cluster], "contexts": [context], "users": [user], "current-context": "c"}
-    kubeconfig.write_text(json.dumps({"apiVersion": "v1", "kind": "Config", **config}))
-    with pytest.raises(ClusterError, match="does not answer"):
-        connect(str(kubeconfig)).reachable()
+    (folder / "kubeconfig").write_text(json.dumps({"apiVersion": "v1", "kind": "Config", **config}))
+    return str(folder / "kubeconfig")
 
 
 def test_without_a_kubeconfig_no_cluster_is_guessed(tmp_path: Path) -> None:
