@@ -12,6 +12,7 @@ import contextlib
 import os
 import signal
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 
 from devcluster.dev import relay, repository
@@ -27,8 +28,8 @@ def main() -> None:
     state = State(Path(os.environ.get("OUTSIDE_STATE", "/state")))
     with locked(state.lock):
         state.lock.write_text(str(os.getpid()))
-        bare = prepare(state, os.environ)
-        daemon = subprocess.Popen(git_daemon(bare.parent))
+        prepare(state, os.environ)
+        daemon = subprocess.Popen(git_daemon(state.repositories))
         try:
             asyncio.run(_serve(os.environ["OUTSIDE_ENTRY"]))
         finally:
@@ -36,7 +37,7 @@ def main() -> None:
             daemon.wait()
 
 
-def prepare(state: State, settings: os._Environ[str] | dict[str, str]) -> Path:
+def prepare(state: State, settings: Mapping[str, str]) -> None:
     """The empty repository with its hook, and what the hook has to know."""
     bare = state.repositories / f"{settings['OUTSIDE_NAME']}.git"
     if not (bare / "HEAD").exists():
@@ -51,7 +52,6 @@ def prepare(state: State, settings: os._Environ[str] | dict[str, str]) -> Path:
         "base": repository.MAIN,
     }
     write_json(state.endpoints, known)
-    return bare
 
 
 def git_daemon(repositories: Path) -> list[str]:

@@ -14,7 +14,7 @@ from devcluster.dev.cluster.stage import ClusterStage
 from devcluster.dev.cluster.town import Town
 from devcluster.dev.demo.play import WHAT_IT_IS, enact
 from devcluster.dev.demo.tell import StepFailed, Tell
-from devcluster.dev.repository import git
+from devcluster.dev.repository import RepositoryError, git
 from provisioner.errors import LanewayError
 
 
@@ -29,7 +29,7 @@ def play(name: str, *, once: bool) -> int:
             return _play(town, tell, once=once)
         except KeyboardInterrupt:
             return 0 if not once else 130
-        except (StepFailed, LanewayError) as error:
+        except (StepFailed, LanewayError, RepositoryError) as error:
             tell.say(f"{escape(str(error))}\n\nThe demo did not hold.")
             return 1
         finally:
