@@ -51,6 +51,7 @@ def _sources(entry: tarfile.TarInfo) -> tarfile.TarInfo | None:
     if Path(entry.name).name in (".git", "__pycache__"):
         return None
     entry.uid = entry.gid = 0
+    entry.mode = 0o755 if entry.isdir() or entry.mode & 0o100 else 0o644  # whoever runs it may read it
     entry.uname = entry.gname = ""
     entry.mtime = 0
     return entry

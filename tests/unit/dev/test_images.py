@@ -71,6 +71,16 @@ def test_the_same_files_make_the_same_image(tmp_path: Path) -> None:
     assert layer.archive(UNDER, tmp_path, "shop", "shop:1") == first
 
 
+def test_whoever_runs_the_image_may_read_the_layer(tmp_path: Path) -> None:
+    tmp_path.chmod(0o700)
+    (tmp_path / "app.py").touch(mode=0o600)
+    files = _files(layer.archive(UNDER, tmp_path, "shop", "shop:1"))
+    manifest = json.loads(_blob(files, json.loads(files["index.json"])["manifests"][0]["digest"]))
+    added = _blob(files, manifest["layers"][1]["digest"])
+    with tarfile.open(fileobj=io.BytesIO(added)) as tar:
+        assert {entry.name: entry.mode for entry in tar} == {"shop": 0o755, "shop/app.py": 0o644}
+
+
 def _files(archive: bytes) -> dict[str, bytes]:
     with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
         found = {entry.name: tar.extractfile(entry) for entry in tar.getmembers()}
