@@ -30,7 +30,8 @@ def read(path: Path) -> Json:
 def service(case: Json) -> Service:
     settings = dict(case["service"])
     workload = WorkloadRef(*settings.pop("workload").split("/"))
-    return Service(workload=workload, image="", namespace="shop", paths=(), **settings)
+    namespace = settings.pop("namespace", "shop")
+    return Service(workload=workload, image="", namespace=namespace, paths=(), **settings)
 
 
 def planned(case: Json, lane: Lane, owned: tuple[Json, ...] = ()) -> plan.Plan:
