@@ -12,7 +12,7 @@ What changes in a copy; everything else stays as it is:
     selector        the copy's own labels
     replicas        1, or none while the lane sleeps
     image           of the service's container only
-    environment     LANEWAY_LANE in every container, first, so that the others can refer to it
+    environment     LANEWAY_LANE in every container, also of init, first, so that the others can refer to it
     hostPort        left out: the baseline has it
     affinity        rules about the pod's own kind name the copy's (see `placement`)
     held roll-outs  `paused`, a partition and OnDelete are left out: a push must reach the copy
@@ -253,8 +253,8 @@ def _pod(order: Order, pod: Json) -> Json:
     target = refusals.container(order.service, pod)
     for one in (*(pod.get("initContainers") or ()), *pod["containers"]):
         _free_host_ports(one)
-    for one in pod["containers"]:
         one["env"] = _environment(one.get("env") or [], order.lane.name)
+    for one in pod["containers"]:
         if one["name"] == target:
             one["image"] = order.image
     return pod
