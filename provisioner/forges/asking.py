@@ -14,7 +14,7 @@ from prometheus_client import Counter
 from provisioner.chain.model import Chain, Repository
 from provisioner.errors import LanewayError
 from provisioner.events import ForgeEvent, Kind
-from provisioner.forges.errors import ForgeError
+from provisioner.forges.errors import ForgeError, RepositoryHidden
 from provisioner.settings import Settings
 
 REST_SECONDS = 30.0  # a forge that failed, and did not say for how long, is left alone so long
@@ -101,11 +101,16 @@ class Forges:
             answer = question()
         except ForgeError as error:
             ASKED.labels(forge.name, "failed").inc()
-            with self._lock:
-                self._rests[forge.name] = _Rest(self._clock() + (error.retry_after or REST_SECONDS), error)
+            self._rest(forge, error)
             raise
         ASKED.labels(forge.name, "answered").inc()
         return answer
+
+    def _rest(self, forge: Forge, error: ForgeError) -> None:
+        """Others of its repositories are asked for as before where one alone is out of sight."""
+        if not isinstance(error, RepositoryHidden):
+            with self._lock:
+                self._rests[forge.name] = _Rest(self._clock() + (error.retry_after or REST_SECONDS), error)
 
 
 SILENT = Forges({})  # where no token is set

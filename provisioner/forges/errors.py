@@ -9,3 +9,9 @@ class ForgeError(TemporaryError):
     """The forge did not answer, or refused; `retry_after` where it said for how long."""
 
     reason = "ForgeUnavailable"
+
+
+class RepositoryHidden(ForgeError):
+    """The forge answers, and the token may not see this one repository."""
+
+    reason = "RepositoryHidden"

@@ -25,7 +25,7 @@ from github.Repository import Repository as Head
 
 from provisioner.chain.model import Repository
 from provisioner.events import ForgeEvent, Kind
-from provisioner.forges.errors import ForgeError
+from provisioner.forges.errors import ForgeError, RepositoryHidden
 
 SECONDS = 10  # for one answer
 PAGE = 100  # the most that GitHub gives
@@ -102,11 +102,11 @@ class GitHub:
     def _refusal(self, error: github.GithubException, repository: str) -> ForgeError:
         headers = {key.lower(): value for key, value in (error.headers or {}).items()}
         said = f"it answered {error.status}{f' ({error.message})' if error.message else ''}"
-        return ForgeError(
-            f"{said}{self._remedy(error.status, headers, repository)}",
-            where=self._api,
-            retry_after=_wait(headers, time.time()),
-        )
+        wait = _wait(headers, time.time())
+        hidden = error.status in (requests.codes.forbidden, requests.codes.not_found) and wait is None
+        kind = RepositoryHidden if hidden else ForgeError
+        remedy = self._remedy(error.status, headers, repository)
+        return kind(f"{said}{remedy}", where=self._api, retry_after=wait)
 
     def _remedy(self, status: int, headers: Mapping[str, str], repository: str) -> str:
         """What to do about a refusal, after a semicolon; empty where waiting is all."""

@@ -13,6 +13,7 @@ from provisioner.chain.model import Repository
 from provisioner.errors import LanewayError
 from provisioner.events import ForgeEvent, Kind
 from provisioner.forges import ForgeError, Forges
+from provisioner.forges.errors import RepositoryHidden
 from provisioner.forges.github import GitHub
 from tests.support.github import TOKEN, Answer, GitHubApi, github_api
 from tests.support.histories import CHAIN, SHOP, closed, opened, pushed, updated
@@ -203,6 +204,18 @@ def test_a_forge_in_trouble_leaves_the_delivery_and_is_left_alone_for_as_long_as
     assert forges.latest(opened(5), CHAIN) == opened(5)
     assert len(scene.api.seen) == 1
     scene.clock = 21
+    assert forges.latest(opened(5), CHAIN).kind is Kind.CLOSED
+
+
+@pytest.mark.parametrize("status", [403, 404])
+def test_a_repository_that_the_token_may_not_see_hides_no_other(
+    scene: Scene, forges: Forges, status: int
+) -> None:
+    scene.api.shows(closed(9))
+    scene.api.trouble = Answer(status, "Not for you")
+    with pytest.raises(RepositoryHidden, match="read access to pull requests of acme/billing"):
+        forges.open_pulls(CHAIN.repositories[1])
+    scene.api.trouble = None
     assert forges.latest(opened(5), CHAIN).kind is Kind.CLOSED
 
 
