@@ -50,7 +50,9 @@ class Discovery(ads_pb2_grpc.AggregatedDiscoveryServiceServicer):
         self, requests: AsyncIterator[Any], context: grpc.aio.ServicerContext[Any, Any]
     ) -> AsyncIterator[Any]:
         first = await anext(aiter(requests))
-        node = await node_of(first, context)
+        # an Envoy asks for clusters first, and says which it has from a router before this one
+        has = shards_among(first.initial_resource_versions)
+        node = replace(await node_of(first, context), shards=has)
         session, wake = Session(), asyncio.Event()
         lag = self._lags.of(node)
         self._state.join(wake)
@@ -84,14 +86,12 @@ class Discovery(ads_pb2_grpc.AggregatedDiscoveryServiceServicer):
 async def node_of(first: Any, context: grpc.aio.ServicerContext[Any, Any]) -> Node:
     """Who is asking; the stream ends with INVALID_ARGUMENT when that is no router of ours."""
     try:
-        node = Node.from_metadata(dict(first.node.metadata))
+        return Node.from_metadata(dict(first.node.metadata))
     except (KeyError, ValueError) as error:
         await context.abort(
             grpc.StatusCode.INVALID_ARGUMENT, f"node metadata of no Laneway router: {error!r}"
         )
         raise
-    # an Envoy asks for clusters first, and says which it has from a router before this one
-    return replace(node, shards=shards_among(first.initial_resource_versions))
 
 
 async def _read(
