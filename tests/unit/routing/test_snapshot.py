@@ -43,7 +43,10 @@ def test_it_is_read_as_it_was_written_and_equal_ones_are_equal_bytes():
     assert snapshot.packed(again) == snapshot.packed(kept)
 
 
-@pytest.mark.parametrize("data", [b"", b"text", gzip.compress(b"{}"), gzip.compress(b"x")[:-3]])
+WRONG = {"nothing": b"", "text": b"text", "other": gzip.compress(b"{}"), "cut": gzip.compress(b"x")[:-3]}
+
+
+@pytest.mark.parametrize("data", WRONG.values(), ids=WRONG.keys())
 def test_what_is_no_snapshot_is_refused(data):
     with pytest.raises(InputError):
         snapshot.unpacked(data)
