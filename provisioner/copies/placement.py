@@ -3,17 +3,21 @@
 A spread or (anti-)affinity rule that selects the baseline's own pods says "away from, or near to, my
 siblings". Left alone in a copy it would still name the baseline's pods, since the copy's labels differ: the
 copy would be kept off the baseline's nodes, and its own pods would not be spread. Such a rule gets the copy's
-own labels. Every other rule, also one that still takes the copy's pods, stays as it is.
+own labels. Every other rule, also one that still takes the copy's pods, stays as it is: it is about a group
+of workloads, which the copy joins.
+
+A rule that names its own kind alone may do so by a label that nothing else selects by. The copy must not keep
+that label, or the two would be spread over, and keep off, each other: see `own_rules`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
 
-from provisioner.copies.selection import label_selector
+from provisioner.copies.selection import Labels, Selector, label_selector
 
 Json = dict[str, Any]
 
@@ -46,6 +50,29 @@ def rewritten(pod: Json, change: Relabelled) -> Json:
         if _reaches(term, change.namespace):
             _point(term, change)
     return pod
+
+
+def own_rules(workload: Json, others: Iterable[Json]) -> list[Selector]:
+    """The selectors of a workload's rules about its own pods that mean none of the other workloads'."""
+    pod, before = workload["spec"]["template"]["spec"], _labels(workload)
+    namespace = workload["metadata"]["namespace"]
+    owner = f"a rule of {workload['kind']}/{workload['metadata']['name']} about its own pods"
+    rules = [*(pod.get("topologySpreadConstraints") or ())]
+    rules += [one for one in _terms(pod.get("affinity") or {}) if _reaches(one, namespace)]
+    found = [label_selector(owner, one.get("labelSelector")) for one in rules]
+    known = [_labels(one) for one in others]
+    return [
+        one
+        for one in found
+        if one is not None
+        and any(line.wants for line in one.requirements)
+        and one.matches(before)
+        and not any(one.matches(other) for other in known)
+    ]
+
+
+def _labels(workload: Json) -> Labels:
+    return dict(workload["spec"]["template"]["metadata"].get("labels") or {})
 
 
 def _terms(affinity: Json) -> list[Json]:

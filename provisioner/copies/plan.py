@@ -21,7 +21,7 @@ from typing import Any
 from provisioner import labels
 from provisioner.chain.model import Chain, Service
 from provisioner.changes import Verdict
-from provisioner.copies import clone, live, policies, refusals, selection
+from provisioner.copies import clone, live, placement, policies, refusals, selection
 from provisioner.copies.policies import Copied, Kin
 from provisioner.errors import ForeignObjectError, LanewayError
 from provisioner.lane.model import Lane
@@ -152,7 +152,10 @@ def _copy(order: clone.Order, chain: Chain, snapshot: Snapshot) -> tuple[Json, .
     baseline = clone.Baseline(
         workload,
         refusals.kube_service(service, pod_labels, near.services),
-        tuple(selection.gather(near.services, near.workloads, near.budgets)),
+        (
+            *selection.gather(near.services, near.workloads, near.budgets),
+            *placement.own_rules(workload, _others(workload, near)),
+        ),
     )
     made = clone.make(order, baseline)
     made = (*_twins(order, baseline, made[-1], chain, snapshot), *made)
@@ -176,6 +179,10 @@ def _kin(chain: Chain, snapshot: Snapshot) -> list[Kin]:
         for one in chain.services
         if (workload := there.get((one.workload.kind, one.namespace, one.workload.name)))
     ]
+
+
+def _others(workload: Json, near: Snapshot) -> list[Json]:
+    return [one for one in near.workloads if identity(one) != identity(workload)]
 
 
 def _noted(order: clone.Order, snapshot: Snapshot) -> Json | None:
