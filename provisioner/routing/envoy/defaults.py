@@ -16,7 +16,10 @@ UNLIMITED = 4294967295
 MOST_STREAMS = 2147483647
 MOST_HEADERS = 10000
 MOST_HEADER_KB = 8192
-UPGRADES = ("websocket",)
+UPGRADES = ("websocket", "SPDY/3.1", "tcp")
+# Some clients offer TLS with every request (Apache's HttpClient 5 does). A server may ignore an offer; Envoy
+# would refuse the request.
+IGNORED_UPGRADES = [{"prefix": "TLS/", "ignore_case": True}]
 
 # Below what applications keep connections open for, and not 0: a pooled connection that the application has
 # just closed would fail a request that must not be sent twice.
@@ -29,11 +32,34 @@ LANE_CONNECT = "1s"
 
 def case_preserved() -> Json:
     message = "envoy.extensions.http.header_formatters.preserve_case.v3.PreserveCaseFormatterConfig"
-    return {"stateful_formatter": extension("envoy.http.stateful_header_formatters.preserve_case", message)}
+    fields = {"forward_reason_phrase": True}
+    return {
+        "stateful_formatter": extension(
+            "envoy.http.stateful_header_formatters.preserve_case", message, fields
+        )
+    }
 
 
 def http1() -> Json:
     return {"enable_trailers": True, "allow_custom_methods": True, "header_key_format": case_preserved()}
+
+
+def http2() -> Json:
+    """No guard against floods: who could flood the application before still can, and nobody else."""
+    guards = (
+        "max_outbound_frames",
+        "max_outbound_control_frames",
+        "max_consecutive_inbound_frames_with_empty_payload",
+        "max_inbound_priority_frames_per_stream",
+        "max_inbound_window_update_frames_per_data_frame_sent",
+    )
+    return {
+        "max_concurrent_streams": MOST_STREAMS,
+        "allow_connect": True,
+        # one bad message ends its stream, not all others of the connection
+        "override_stream_error_on_invalid_http_message": True,
+        **dict.fromkeys(guards, UNLIMITED),
+    }
 
 
 def connection_manager() -> Json:
@@ -57,8 +83,15 @@ def connection_manager() -> Json:
             "idle_timeout": "0s",
             "headers_with_underscores_action": "ALLOW",
         },
-        "http_protocol_options": {**http1(), "accept_http_10": True, "default_host_for_http_10": "localhost"},
-        "http2_protocol_options": {"max_concurrent_streams": MOST_STREAMS, "allow_connect": True},
+        # else it is taken away from every request that comes without a client certificate
+        "forward_client_cert_details": "ALWAYS_FORWARD_ONLY",
+        "http_protocol_options": {
+            **http1(),
+            "accept_http_10": True,
+            "default_host_for_http_10": "localhost",
+            "ignore_http_11_upgrade": IGNORED_UPGRADES,
+        },
+        "http2_protocol_options": http2(),
     }
 
 
@@ -72,7 +105,7 @@ def upstream_protocols() -> Json:
         },
         "use_downstream_protocol_config": {
             "http_protocol_options": http1(),
-            "http2_protocol_options": {"max_concurrent_streams": MOST_STREAMS, "allow_connect": True},
+            "http2_protocol_options": http2(),
         },
     }
     message = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"

@@ -69,9 +69,9 @@ def envoy(context: typer.Context, drain: bool = typer.Option(False, help="Drain 
 
     if drain:
         pod = launch.node(os.environ)
-        launch.drain(
-            launch.folder(pod) / launch.ADMIN_SOCKET, float(os.environ.get("LANEWAY_DRAIN_SECONDS", "20"))
-        )
+        seconds = float(os.environ.get("LANEWAY_DRAIN_SECONDS", "20"))
+        least = float(os.environ.get("LANEWAY_DRAIN_LEAST_SECONDS", "3"))
+        launch.drain(launch.folder(pod) / launch.ADMIN_SOCKET, seconds, least)
         return
     arguments = launch.command(os.environ, context.args)
     os.chdir(launch.folder(launch.node(os.environ)))

@@ -109,6 +109,9 @@ def command(environment: Environment, extra: Sequence[str] = ()) -> list[str]:
         "--component-log-level",
         QUIET,
         "--use-dynamic-base-id",
+        # a pod that leaves tells every client with its next answer; by default within ten minutes
+        "--drain-strategy",
+        "immediate",
     ]
     return [binary(environment), *fixed, *extra]
 
@@ -161,12 +164,13 @@ def admin(path: Path, request: str, timeout: float = 5.0) -> tuple[int, str]:
         connection.close()
 
 
-def drain(path: Path, seconds: float) -> None:
-    """Ends readiness, lets connections finish, and returns when none is left or after `seconds`."""
+def drain(path: Path, seconds: float, least: float = 0.0) -> None:
+    """Ends readiness, lets connections finish, and returns when none is left, but not before `least` seconds:
+    new ones come until every node has heard that the pod leaves. After `seconds` it returns anyway."""
+    start = time.monotonic()
     admin(path, "/healthcheck/fail")
     admin(path, "/drain_listeners?graceful&skip_exit")
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline and _open_connections(path):
+    while (passed := time.monotonic() - start) < seconds and (passed < least or _open_connections(path)):
         time.sleep(0.2)
 
 
