@@ -94,7 +94,7 @@ def test_a_limit_range_that_refuses_is_said_in_the_clusters_words(shop: Shop, re
     real.apply(limit_range(shop, limits))
     change_baseline(shop, lambda pod: requests(pod, {"memory": "32Mi"}))
     open_lane(shop)
-    is_said(shop, "PodsRefused", "maximum memory usage per Container is 16Mi")
+    is_said(shop, "PodsRefused", "less than or equal to memory limit of 16Mi")
 
 
 def test_the_defaults_of_a_limit_range_are_no_drift(shop: Shop, real: Context) -> None:
