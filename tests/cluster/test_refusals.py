@@ -81,9 +81,8 @@ def the_copy(shop: Shop) -> Json:
 def test_a_quota_that_is_used_up_is_said_in_the_clusters_words(shop: Shop, real: Context) -> None:
     quota = {"apiVersion": "v1", "kind": "ResourceQuota", "spec": {"hard": {"pods": "0"}}}
     real.apply({**quota, "metadata": {"name": "none", "namespace": shop.chain.name}})
-    until(
-        lambda: shop.cluster.get("ResourceQuota", "none", shop.chain.name).get("status"), "the quota counts"
-    )  # type: ignore[union-attr]
+    where = ("resourcequota", "none", "--namespace", shop.chain.name)
+    until(lambda: real.get(*where).get("status"), "the quota counts", PATIENCE)
     open_lane(shop)
     is_said(shop, "PodsRefused", "exceeded quota: none")
     real.kubectl("delete", "resourcequota", "none", "--namespace", shop.chain.name)
