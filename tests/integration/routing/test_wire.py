@@ -108,6 +108,7 @@ def test_no_client_can_have_a_request_sent_twice_or_cut_short(through, world, ta
     )
     assert asked(world, wishes + from_inside, tag).startswith(b"HTTP/1.1 503 No")
     assert len(wire.heads) == 1
+    assert b"x-envoy-" not in wire.heads[0], "docs/routing.md says that they are taken away"
 
 
 @both
