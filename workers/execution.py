@@ -11,7 +11,7 @@ import structlog
 from structlog.contextvars import bound_contextvars
 
 from provisioner.errors import LanewayError
-from workers import metrics, retries
+from workers import message, metrics, retries
 from workers.queue import Job, Queue
 
 log = structlog.get_logger()
@@ -61,7 +61,8 @@ class Runner:
 
     def _failed(self, task: str, job: Job, error: Exception) -> None:
         reason = error.reason if isinstance(error, LanewayError) else type(error).__name__
-        seconds = retries.delay(error, job.attempt, random.random)
+        tries = retries.DELIVERY_TRIES if job.name == message.DELIVER else retries.TEMPORARY_TRIES
+        seconds = retries.delay(error, job.attempt, random.random, tries)
         if seconds is not None:
             metrics.RETRIES.labels(_kind(job), reason).inc()
             log.warning("job.retried", reason=reason, error=str(error), attempt=job.attempt, seconds=seconds)

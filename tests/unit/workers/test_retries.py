@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from provisioner.errors import ClusterError, ConfigError, GitError, PermanentError, TemporaryError
-from workers.retries import MOST_SECONDS, TEMPORARY_TRIES, UNKNOWN_TRIES, delay
+from workers.retries import DELIVERY_TRIES, MOST_SECONDS, TEMPORARY_TRIES, UNKNOWN_TRIES, delay
 
 
 def latest(error: Exception, attempt: int) -> float | None:
@@ -37,3 +37,10 @@ def test_what_the_other_side_asks_for_is_honoured_and_spread() -> None:
 def test_a_defect_is_tried_a_few_times() -> None:
     assert latest(KeyError("x"), UNKNOWN_TRIES - 2) is not None
     assert latest(KeyError("x"), UNKNOWN_TRIES - 1) is None
+
+
+def test_a_delivery_outlasts_most_of_an_hour_on_average_and_then_ends() -> None:
+    waits = [delay(ClusterError("x"), tried, lambda: 0.5, DELIVERY_TRIES) for tried in range(DELIVERY_TRIES)]
+    assert waits.pop() is None
+    assert 2400 < sum(one for one in waits if one is not None) < 3600
+    assert max(one for one in waits if one is not None) <= MOST_SECONDS
