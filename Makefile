@@ -24,10 +24,10 @@ $(VENV)/.installed: requirements.txt requirements-dev.txt pyproject.toml
 demo: install ## the whole story on the embedded system, or on CLUSTER=CONTEXT; ONCE=1 plays it once and ends
 	@$(BIN)/laneway dev demo $(if $(ONCE),--once) $(if $(CLUSTER),--cluster $(CLUSTER))
 
-# Much of a test is waiting, so three run at a time on two cores; in the order of collection, so that whole systems
+# Much of a test is waiting, so four run at a time on two cores; in the order of collection, so that whole systems
 # come first and the short tests fill the end.
 test: install ## the tests, but for those of `make proof`
-	@$(BIN)/python -m pytest tests -m "not cluster and not proof" -n 3 --dist loadfile --no-loadscope-reorder
+	@$(BIN)/python -m pytest tests -m "not cluster and not proof" -n 4 --dist loadfile --no-loadscope-reorder
 
 proof: install ## what takes minutes to prove: a worker killed at every call, random histories, stale workers
 	@$(BIN)/python -m pytest tests -m proof -n 2 --dist loadfile

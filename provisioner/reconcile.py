@@ -25,7 +25,7 @@ from provisioner.chain.model import Chain
 from provisioner.changes import Source, Verdict
 from provisioner.copies import carrying, plan
 from provisioner.copies.plan import Plan, Snapshot, Wanted
-from provisioner.errors import LanewayError, PermanentError, TemporaryError
+from provisioner.errors import ConflictError, LanewayError, PermanentError, TemporaryError
 from provisioner.lane import bedtime, decision, entrance, membership
 from provisioner.lane import store as lanes
 from provisioner.lane.admission import Wait
@@ -110,7 +110,9 @@ class _Run:
                 return self._waiting(wait, verdicts)
             sleep = bedtime.sleep(self.chain, self.lane, self.world) if wanted else AWAKE
             made, after = self._deploy(wanted, sleep)
-        except PermanentError as problem:
+        except ConflictError:
+            raise
+        except (PermanentError, TemporaryError) as problem:
             return self._blocked(problem)
         with self._step("status"):
             return self._report(verdicts, wanted, made, after, sleep)

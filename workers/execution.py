@@ -61,7 +61,7 @@ class Runner:
 
     def _failed(self, task: str, job: Job, error: Exception) -> None:
         reason = error.reason if isinstance(error, LanewayError) else type(error).__name__
-        tries = retries.DELIVERY_TRIES if job.name == message.DELIVER else retries.TEMPORARY_TRIES
+        tries = retries.QUICK_DELIVERY_TRIES if job.name == message.DELIVER else retries.QUICK_TRIES
         seconds = retries.delay(error, job.attempt, random.random, tries)
         if seconds is not None:
             metrics.RETRIES.labels(_kind(job), reason).inc()

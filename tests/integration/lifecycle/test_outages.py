@@ -15,7 +15,7 @@ import httpx
 import pytest
 
 from provisioner.chain.grammar import parse
-from provisioner.errors import GitError, TemporaryError
+from provisioner.errors import ClusterError, GitError, TemporaryError
 from provisioner.events import Kind
 from provisioner.git import Repositories
 from provisioner.lane import store as lanes
@@ -147,6 +147,20 @@ def test_an_api_server_in_trouble_is_tried_again(shop: Shop, dev: Devcluster, fa
     assert caught.value.retry_after == fault.get("retry_after")
     heal(dev)
     tell(shop, Kind.OPENED)
+    assert breaches(shop) == []
+
+
+def test_a_lane_whose_copies_cannot_be_written_says_why_and_goes_on_later(
+    shop: Shop, dev: Devcluster
+) -> None:
+    inject(dev, action="fail", status=503, method="PATCH", path="deployments/payment--")
+    with pytest.raises(ClusterError):
+        tell(shop, Kind.OPENED)
+    assert (resolved(shop)["status"], resolved(shop)["reason"]) == ("False", "ClusterUnavailable")
+    assert "deployments/payment--" in resolved(shop)["message"]
+    heal(dev)
+    converge(shop.chain, LANE, shop.world)
+    assert resolved(shop)["status"] == "True"
     assert breaches(shop) == []
 
 

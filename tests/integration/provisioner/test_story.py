@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -230,6 +231,8 @@ def calls(dev: Devcluster) -> int:
 
 @pytest.mark.parametrize("services", [0, 1, 3])
 def test_a_lane_costs_few_requests(shop: Shop, dev: Devcluster, services: int) -> None:
+    """Where beat has seen that no namespace of the chain has a NetworkPolicy."""
+    shop.world = replace(shop.world, has_none=lambda kind, namespace: kind == "NetworkPolicy")
     changed = [f"{name}/app.py" for name in ("payment", "orders", "frontend")[:services]] or ["README.md"]
     opened(shop, "first", "docs.md")  # the ledger and the namespace are warm
     dev.requests(reset=True)
