@@ -1,6 +1,8 @@
 """Tells an Envoy that starts what was true last, as long as no router can be reached.
 
 A process of its own beside Envoy, for the start alone: `laneway envoy` starts it where there is a snapshot.
+It looks for a router first, and serves nothing when it finds one: a snapshot knows of no lane's pods, so that
+an Envoy which began with it would answer requests for lanes by the baseline until the router had spoken.
 It speaks the router's discovery protocol on a port of the pod's loopback, which Envoy takes when the router
 does not answer. Where the baseline's pods are now it asks DNS, by the names of the twins: a snapshot may be
 older than they are. It ends when the router could be reached for a few seconds; Envoy then goes on there, and
@@ -31,6 +33,7 @@ CONNECT_SECONDS = 1.0
 RESOLVE_SECONDS = 3.0
 # Envoy's own check of the router takes a second at most; it has to come first
 REACHED = 4  # looks in a row
+FIRST_LOOKS = 3  # without success, before anything is served
 RESOLVE_LOOKS = 5  # looks between two questions to DNS
 
 
@@ -77,6 +80,15 @@ async def _addresses(service: str, host: str) -> tuple[str, tuple[str, ...]]:
     return service, tuple(sorted({str(one[4][0]) for one in found}))
 
 
+async def stand_in(intent: ChainIntent, router: tuple[str, int]) -> None:
+    """Serves if no router can be reached."""
+    for _ in range(FIRST_LOOKS):
+        if await _reaches(router):
+            return
+        await asyncio.sleep(LOOK_SECONDS)
+    await serve(intent, router)
+
+
 async def serve(intent: ChainIntent, router: tuple[str, int]) -> None:
     """Writes the port on standard output, and serves until a router is there or nobody needs it."""
     warm, parent = Warm(intent), os.getppid()
@@ -118,7 +130,7 @@ def main(environment: Mapping[str, str]) -> None:
     except (OSError, LanewayError) as error:
         log.warning("warm.unreadable", error=str(error))
         return
-    asyncio.run(serve(intent, launch.discovery_address(environment)))
+    asyncio.run(stand_in(intent, launch.discovery_address(environment)))
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ import pytest
 
 from provisioner.routing.envoy.node import FIRST_LISTENER
 from provisioner.routing.router.launch import SNAPSHOT
-from tests.support.routing import Envoy, Router, chain, endpoint_slice, lane, wait_until
+from tests.support.routing import Envoy, Router, chain, endpoint_slice, get, lane, wait_until
 
 TAG = {"x-preview-lane": "pr-4"}
 ASLEEP = {"phase": "Sleeping", "services": [{"name": "payment", "route": "waker", "ready": False}]}
@@ -45,6 +45,7 @@ def orphaned(world, shelf, request):
     world.router.stop()
     world.envoy = Envoy(world.router.port, (FIRST_LISTENER,), warm=shelf.folder)
     request.addfinalizer(world.envoy.stop)
+    world.shelf = shelf
     return world
 
 
@@ -66,6 +67,17 @@ def test_the_baseline_is_served_from_what_was_kept_and_the_router_takes_over(orp
 
 
 LISTENERS = "listener_manager.lds.update_success"
+
+
+def test_an_envoy_that_starts_beside_a_router_knows_the_lanes_from_its_first_answer_on(orphaned, request):
+    world = orphaned
+    world.router.start()
+    request.addfinalizer(world.router.stop)
+    second = Envoy(world.router.port, (FIRST_LISTENER,), warm=world.shelf.folder)
+    request.addfinalizer(second.stop)
+    second.wait_ready()
+    status, served, _ = get(second.address, headers=TAG)
+    assert (status, served["x-preview-lane-served"]) == (200, "payment=pr-4")
 
 
 def test_what_cannot_be_read_is_as_good_as_nothing(world, shelf, request):
