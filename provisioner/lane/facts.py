@@ -56,11 +56,13 @@ def read(data: Mapping[str, str]) -> Facts:
     for key, text in data.items():
         fact: dict[str, Any] = json.loads(text)
         member = fact["member"]
-        found.keys[key] = at = _time(key, fact)
-        if _closed(key):
+        if key.startswith(f"{_CLOSED}."):
+            at = moment(fact["at"])
             found.tombstones[member] = max(at, found.tombstones.get(member, at))
         else:
-            found.waiting[member] = ForgeEvent.from_json(fact["event"])
+            found.waiting[member] = event = ForgeEvent.from_json(fact["event"])
+            at = event.updated_at
+        found.keys[key] = at
     return found
 
 
@@ -85,14 +87,6 @@ def surplus(data: Mapping[str, str]) -> list[str]:
 
 def _size(entries: Iterable[tuple[str, str]]) -> int:
     return sum(len(key) + len(text.encode()) for key, text in entries)
-
-
-def _time(key: str, fact: Mapping[str, Any]) -> datetime:
-    return moment(fact["at"]) if _closed(key) else ForgeEvent.from_json(fact["event"]).updated_at
-
-
-def _closed(key: str) -> bool:
-    return key.startswith(f"{_CLOSED}.")
 
 
 def _key(kind: str, member: str, suffix: str = "") -> str:

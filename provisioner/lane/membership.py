@@ -15,7 +15,6 @@ from datetime import datetime
 import structlog
 
 from provisioner.chain.model import Chain
-from provisioner.errors import LanewayError
 from provisioner.lane import decision
 from provisioner.lane import store as lanes
 from provisioner.lane.model import Lane, Member
@@ -64,12 +63,7 @@ def _written(lane: Lane, back: tuple[Member, ...], world: World) -> Lane:
 
 
 def _tell(lane: Lane, back: tuple[Member, ...], world: World) -> None:
-    """An Event that cannot be written fails nothing: the members are back."""
     keys = ", ".join(member.key for member in back)
     message = f"{keys} was taken out of spec.members and is open; to end a lane, close its pull request"
     log.warning("lane.members_put_back", lane=lane.object_name, members=keys)
-    about = {**lane.to_object(), "metadata": {"name": lane.object_name, "uid": lane.uid}}
-    try:
-        announce.tell(world.cluster, about, Happening.PUT_BACK, message, world.now(), warning=True)
-    except LanewayError as error:
-        log.warning("event.unwritten", event_reason="PutBack", message=message, error=str(error))
+    announce.tell(world.cluster, announce.about(lane), Happening.PUT_BACK, message, world.now(), warning=True)

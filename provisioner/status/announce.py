@@ -34,24 +34,36 @@ def news(cluster: Cluster, lane: Lane, status: Json) -> None:
     Best effort: an Event that cannot be written fails nothing, and is logged; the timeline has it anyway.
     """
     known = lane.status.get("timeline") or ()
-    about = {**lane.to_object(), "metadata": {"name": lane.object_name, "uid": lane.uid}}
     for entry in status["timeline"]:
         if entry in known or entry["event"] in _UNTOLD:
             continue
         warning = entry["event"] in _WARNINGS
-        told = _told(entry)
-        try:
-            tell(cluster, about, entry["event"], told, moment(entry["at"]), warning=warning)
-        except LanewayError as error:
-            log.warning("event.unwritten", event_reason=entry["event"], message=told, error=str(error))
+        if not tell(cluster, about(lane), entry["event"], _told(entry), moment(entry["at"]), warning=warning):
             return
+
+
+def about(lane: Lane) -> Json:
+    """A lane as an Event refers to it."""
+    return {**lane.to_object(), "metadata": {"name": lane.object_name, "uid": lane.uid}}
 
 
 def tell(
     cluster: Cluster, about: Json, reason: str, message: str, now: datetime, *, warning: bool = False
-) -> None:
-    """Writes an Event about an object (with kind, apiVersion and metadata); one about a cluster-scoped object
-    lies in the namespace `default`, where kubectl looks for it."""
+) -> bool:
+    """Writes an Event about an object (with kind, apiVersion and metadata), and says whether it is written.
+
+    Best effort: what it tells is done, so one that cannot be written fails nothing, and is logged.
+    """
+    try:
+        _write(cluster, about, reason, message, now, warning=warning)
+    except LanewayError as error:
+        log.warning("event.unwritten", event_reason=reason, message=message, error=str(error))
+        return False
+    return True
+
+
+def _write(cluster: Cluster, about: Json, reason: str, message: str, now: datetime, *, warning: bool) -> None:
+    """An Event about a cluster-scoped object lies in the namespace `default`, where kubectl looks for it."""
     event = _event(about, reason, message[:_MOST_LETTERS], now)
     event["type"] = "Warning" if warning else "Normal"
     try:

@@ -22,6 +22,11 @@ from provisioner.world import World
 Heads = Mapping[str, str] | LanewayError
 Listed = tuple[ForgeEvent, ...] | LanewayError
 
+_UNKNOWN = {
+    Why.UNREACHABLE: "nobody's branch counts as gone",
+    Why.FORGE_UNREACHABLE: "nobody's pull request counts as closed",
+}
+
 
 class Inquiry:
     """`facts` are by chain, `listed` the pull requests that forges list as open, by chain. `old` counts the
@@ -61,10 +66,12 @@ class Inquiry:
         for repository in chain.repositories:
             if repository.url not in self._asked:
                 self._asked[repository.url] = heads = self._heads(repository)
-                self._note(chain, repository, heads)
+                if isinstance(heads, LanewayError):
+                    self._note(chain, repository, Why.UNREACHABLE, heads)
             if repository.url not in self._asked_forge and self._world.forges.knows(repository):
                 self._asked_forge[repository.url] = listed = self._list(repository)
-                self._note_forge(chain, repository, listed)
+                if isinstance(listed, LanewayError):
+                    self._note(chain, repository, Why.FORGE_UNREACHABLE, listed)
         heads_by_name = {one.name.lower(): self._asked[one.url] for one in chain.repositories}
         self.facts[chain.name] = Facts(ledger.tombstones, heads_by_name, self._pulls(chain))
 
@@ -99,7 +106,7 @@ class Inquiry:
         try:
             found = self._world.forges.pull(repository, number)
         except LanewayError as error:
-            self._note_forge(chain, repository, error)
+            self._note(chain, repository, Why.FORGE_UNREACHABLE, error)
             return error
         if found is None:
             return pulls
@@ -121,16 +128,6 @@ class Inquiry:
         except ForgeError as error:
             return error
 
-    def _note(self, chain: Chain, repository: Repository, heads: Heads) -> None:
-        if isinstance(heads, LanewayError):
-            message = f"nobody's branch counts as gone: {heads}"
-            self.unreachable.append(
-                Finding(Action.KEEP, Why.UNREACHABLE, chain.name, "", repository.name, message)
-            )
-
-    def _note_forge(self, chain: Chain, repository: Repository, listed: Listed) -> None:
-        if isinstance(listed, LanewayError):
-            message = f"nobody's pull request counts as closed: {listed}"
-            self.unreachable.append(
-                Finding(Action.KEEP, Why.FORGE_UNREACHABLE, chain.name, "", repository.name, message)
-            )
+    def _note(self, chain: Chain, repository: Repository, why: Why, problem: LanewayError) -> None:
+        message = f"{_UNKNOWN[why]}: {problem}"
+        self.unreachable.append(Finding(Action.KEEP, why, chain.name, "", repository.name, message))

@@ -21,7 +21,7 @@ import structlog
 from provisioner import labels
 from provisioner.chain.model import Chain
 from provisioner.copies.plan import Removal
-from provisioner.errors import ConflictError, LanewayError
+from provisioner.errors import ConflictError
 from provisioner.events import ForgeEvent
 from provisioner.lane import store as lanes
 from provisioner.lane.model import Lane
@@ -80,7 +80,7 @@ def sweep(chains: Iterable[Chain], world: World, *, dry_run: bool, confirm: bool
         found = survey.take(known.values(), world, confirm=confirm, alive=held.renew)
         _Sweeper(known, world, held, enqueue).carry_out(found)
         report = _report(found, dry_run=False)
-        _tell(world, held.found, *_summary(report))
+        announce.tell(world.cluster, held.found, *_summary(report), world.now())
     log.info("sweep.done", lanes=report.lanes, brake=report.brake, **_counted(report))
     return report
 
@@ -139,8 +139,7 @@ class _Sweeper:
     def _tell(self, lane: Lane, endings: Sequence[Ended]) -> None:
         reason = endings[-1].why.value
         message = "; ".join(f"{one.member.key} left: {one.message}" for one in endings)
-        about = {**lane.to_object(), "metadata": {"name": lane.object_name, "uid": lane.uid}}
-        _tell(self._world, about, reason, message)
+        announce.tell(self._world.cluster, announce.about(lane), reason, message, self._world.now())
         log.info("sweep.dropped", lane=lane.object_name, reason=reason, message=message)
 
     def _label(self, lane: Lane) -> None:
@@ -164,14 +163,6 @@ class _Sweeper:
         before = self._world.now() - timedelta(days=self._world.settings.tombstone_days)
         for name in old:
             self._world.ledger(self._chains[name]).prune(before)
-
-
-def _tell(world: World, about: Json, reason: str, message: str) -> None:
-    """An Event that cannot be written fails no sweep: what it tells is done, and in the report."""
-    try:
-        announce.tell(world.cluster, about, reason, message, world.now())
-    except LanewayError as error:
-        log.warning("event.unwritten", event_reason=reason, message=message, error=str(error))
 
 
 def _report(found: Survey, *, dry_run: bool) -> Report:
