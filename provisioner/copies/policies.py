@@ -30,10 +30,9 @@ from provisioner import labels, names
 from provisioner.copies import clone, refusals
 from provisioner.copies.clone import Order
 from provisioner.copies.selection import Labels, label_selector
+from provisioner.isolation import EGRESS, INGRESS, NAMESPACE_NAME, pod_selector, takes, types
 
 Json = dict[str, Any]
-
-_NAMESPACE_NAME = "kubernetes.io/metadata.name"  # a label that every namespace has
 
 
 @dataclass(frozen=True)
@@ -45,7 +44,7 @@ class Direction:
     peers: str
 
 
-DIRECTIONS = (Direction("Ingress", "ingress", "from"), Direction("Egress", "egress", "to"))
+DIRECTIONS = (Direction(INGRESS, "ingress", "from"), Direction(EGRESS, "egress", "to"))
 
 
 @dataclass(frozen=True)
@@ -71,11 +70,11 @@ class Copied:
 
     def lost(self, selector: Json | None) -> bool:
         """Whether a selector takes the baseline's pods, and not the copy's."""
-        return _takes(selector, self.before) and not _takes(selector, self.after)
+        return takes(selector, self.before) and not takes(selector, self.after)
 
     def gained(self, selector: Json | None) -> bool:
         """Whether a selector takes the copy's pods, and not the baseline's."""
-        return _takes(selector, self.after) and not _takes(selector, self.before)
+        return takes(selector, self.after) and not takes(selector, self.before)
 
 
 def twins(copy: Copied, kin: Sequence[Kin], policies: Sequence[Json]) -> tuple[Json, ...]:
@@ -108,18 +107,18 @@ def _own(copy: Copied, kin: Sequence[Kin], here: Sequence[Json]) -> Iterator[Jso
             "policyTypes": [way.type for way in found],
             **{way.rules: rules for way, rules in found.items() if rules},
         }
-        escaped = [one for one in here if copy.lost(_selector(one)) or copy.gained(_selector(one))]
+        escaped = [one for one in here if copy.lost(pod_selector(one)) or copy.gained(pod_selector(one))]
         yield _policy(copy, copy.order.service_name, copy.namespace, spec, escaped)
 
 
 def _half(copy: Copied, way: Direction, kin: Sequence[Kin], here: Sequence[Json]) -> list[Json] | None:
     """The copy's own rules in one direction; None where it needs no policy of its own for it."""
-    isolating = [one for one in here if way.type in _types(one)]
-    original = [one for one in isolating if _takes(_selector(one), copy.before)]
+    isolating = [one for one in here if way.type in types(one)]
+    original = [one for one in isolating if takes(pod_selector(one), copy.before)]
     if not original:
-        caught = any(_takes(_selector(one), copy.after) for one in isolating)
+        caught = any(takes(pod_selector(one), copy.after) for one in isolating)
         return [{}] if caught else None
-    escaped = [one for one in original if copy.lost(_selector(one))]
+    escaped = [one for one in original if copy.lost(pod_selector(one))]
     if not escaped:
         return None
     rules = [rule for one in escaped for rule in one["spec"].get(way.rules) or ()]
@@ -142,7 +141,7 @@ def _meant(peer: Json, copy: Copied, kin: Sequence[Kin]) -> list[str]:
     return sorted(
         one.service
         for one in kin
-        if _may_reach(peer, copy.namespace, one.namespace) and _takes(peer["podSelector"], one.pod)
+        if _may_reach(peer, copy.namespace, one.namespace) and takes(peer["podSelector"], one.pod)
     )
 
 
@@ -154,7 +153,7 @@ def _of_peer(copy: Copied, policy: Json) -> Iterator[Json]:
     found = {way: rules for way in DIRECTIONS if (rules := list(_rules_of_peer(copy, policy, way)))}
     if found:
         spec = {
-            "podSelector": _selector(policy),
+            "podSelector": pod_selector(policy),
             "policyTypes": [way.type for way in found],
             **{way.rules: rules for way, rules in found.items()},
         }
@@ -194,10 +193,10 @@ def _refuse_surplus(copy: Copied, policies: Sequence[Json]) -> None:
 
 def _catches(copy: Copied, policy: Json, way: Direction, policies: Sequence[Json]) -> bool:
     """Whether the copy gets rules of a policy that does not select its original, which others isolate."""
-    if policy["metadata"]["namespace"] != copy.namespace or not copy.gained(_selector(policy)):
+    if policy["metadata"]["namespace"] != copy.namespace or not copy.gained(pod_selector(policy)):
         return False
     isolated = any(
-        way.type in _types(one) and _takes(_selector(one), copy.before)
+        way.type in types(one) and takes(pod_selector(one), copy.before)
         for one in policies
         if one["metadata"]["namespace"] == copy.namespace
     )
@@ -221,24 +220,9 @@ def _admits_more(copy: Copied, policy: Json, way: Direction) -> bool:
 # --- reading and writing policies -------------------------------------------------------------------------
 
 
-def _selector(policy: Json) -> Json:
-    return dict(policy["spec"].get("podSelector") or {})
-
-
-def _types(policy: Json) -> Sequence[str]:
-    """The directions in which it isolates; servers fill them in by this rule."""
-    given: Sequence[str] = policy["spec"].get("policyTypes") or ()
-    return given or (("Ingress", "Egress") if policy["spec"].get("egress") else ("Ingress",))
-
-
 def _active(policy: Json, way: Direction) -> Sequence[Json]:
     rules: Sequence[Json] = policy["spec"].get(way.rules) or ()
-    return rules if way.type in _types(policy) else ()
-
-
-def _takes(selector: Json | None, pod: Labels) -> bool:
-    rule = label_selector("", selector)
-    return rule is not None and rule.matches(pod)
+    return rules if way.type in types(policy) else ()
 
 
 def _may_reach(peer: Json, policy_namespace: str, namespace: str) -> bool:
@@ -248,8 +232,8 @@ def _may_reach(peer: Json, policy_namespace: str, namespace: str) -> bool:
     if peer.get("namespaceSelector") is None:
         return policy_namespace == namespace
     rule = label_selector("", peer["namespaceSelector"])
-    by_name = [one for one in rule.requirements if one.key == _NAMESPACE_NAME] if rule else []
-    return all(one.met({_NAMESPACE_NAME: namespace}) for one in by_name)
+    by_name = [one for one in rule.requirements if one.key == NAMESPACE_NAME] if rule else []
+    return all(one.met({NAMESPACE_NAME: namespace}) for one in by_name)
 
 
 def _surely(peer: Json, policy_namespace: str, namespace: str, pod: Labels) -> bool:
@@ -257,8 +241,8 @@ def _surely(peer: Json, policy_namespace: str, namespace: str, pod: Labels) -> b
     if not _may_reach(peer, policy_namespace, namespace):
         return False
     rule = label_selector("", peer.get("namespaceSelector"))
-    known = rule is None or all(one.key == _NAMESPACE_NAME for one in rule.requirements)
-    return known and (peer.get("podSelector") is None or _takes(peer["podSelector"], pod))
+    known = rule is None or all(one.key == NAMESPACE_NAME for one in rule.requirements)
+    return known and (peer.get("podSelector") is None or takes(peer["podSelector"], pod))
 
 
 def _beside(peer: Json, copy: Copied, services: Sequence[str]) -> Json | None:

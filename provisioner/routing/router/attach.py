@@ -205,7 +205,7 @@ def _restored(twin: Json | None, now: Json) -> Json:
 
 def _remove(chain: str, namespace: str, twins: dict[str, Json], writer: Writer, work: Work) -> Iterator[Step]:
     """The router, then, when its pods are gone, what it worked with: until then it is needed."""
-    selector = f"{labels.CHAIN}={chain},{labels.ROLE}={deployment.ROUTER}"
+    selector = awaiting.of_router(chain)
     for one in work.cluster.list("Deployment", namespace, selector):
         yield from writer.delete(one)
     if not writer.dry:

@@ -107,9 +107,12 @@ def pods_gone(cluster: Cluster, chain: str, namespace: str) -> str:
 
 def router_pods(cluster: Cluster, chain: str, namespace: str) -> list[Json]:
     """The pods of a chain's router in a namespace, those that end among them."""
-    return cluster.list(
-        "Pod", namespace, f"{labels.CHAIN}={chain},{labels.ROLE}={deployment.ROUTER},!{labels.LANE}"
-    )
+    return cluster.list("Pod", namespace, f"{of_router(chain)},!{labels.LANE}")
+
+
+def of_router(chain: str) -> str:
+    """The label selector of a chain's router and of all that it works with."""
+    return ",".join(f"{key}={value}" for key, value in deployment.marks(chain).items())
 
 
 def _pod_addresses(pods: Iterable[Json]) -> set[str]:

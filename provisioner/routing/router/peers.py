@@ -7,28 +7,21 @@ import ipaddress
 from collections.abc import Sequence
 from typing import Any
 
+from provisioner import isolation
 from provisioner.copies.selection import label_selector
+from provisioner.isolation import NAMESPACE_NAME
 from provisioner.routing.router.backends import Backend, Target
 
 Json = dict[str, Any]
 
-NAMESPACE_NAME = "kubernetes.io/metadata.name"  # the label that every namespace has
-INGRESS, EGRESS = "Ingress", "Egress"
-
 
 def isolating(policies: Sequence[Json], pod: Any, kind: str) -> list[Json]:
     """The policies that select a pod in one direction."""
-    found = []
-    for policy in policies:
-        chosen = label_selector("", policy["spec"].get("podSelector") or {})
-        if chosen and chosen.matches(pod) and kind in _types(policy):
-            found.append(policy)
-    return found
-
-
-def _types(policy: Json) -> Sequence[str]:
-    spec = policy["spec"]
-    return spec.get("policyTypes") or ((INGRESS, EGRESS) if spec.get("egress") else (INGRESS,))
+    return [
+        one
+        for one in policies
+        if kind in isolation.types(one) and isolation.takes(isolation.pod_selector(one), pod)
+    ]
 
 
 def takes(peer: Json, backend: Backend, namespace: str) -> bool:

@@ -23,11 +23,12 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from provisioner import labels
+from provisioner.isolation import EGRESS, INGRESS, NAMESPACE_NAME
 from provisioner.routing.router import deployment
 from provisioner.routing.router.attachment import canonical, digest
 from provisioner.routing.router.backends import Backend, Target
 from provisioner.routing.router.naming import fitted
-from provisioner.routing.router.peers import EGRESS, INGRESS, NAMESPACE_NAME, isolating, opens, takes
+from provisioner.routing.router.peers import isolating, opens, takes
 
 Json = dict[str, Any]
 

@@ -1,13 +1,11 @@
 """NetworkPolicies with the router in the middle: the same clients as before get through, and no others.
 
-The property is held by an evaluator that knows nothing of how the additions are made: it asks, of any set of
-policies, which pod may reach which pod at which port.
+The property is held by an evaluator that knows nothing of how the additions are made
+(tests/support/policies.py).
 """
 
 from __future__ import annotations
 
-import ipaddress
-from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
@@ -18,87 +16,16 @@ from provisioner import labels
 from provisioner.routing.router import backends, deployment, policies
 from provisioner.routing.router.attachment import Attachment
 from provisioner.routing.router.policies import Scene
+from tests.support.policies import Pod, allowed
 
 Json = dict[str, Any]
-NAMESPACES = {
-    name: {"kubernetes.io/metadata.name": name, "team": team}
-    for name, team in (("shop", "a"), ("bank", "b"), ("web", "b"))
-}
+TEAMS = {"shop": {"team": "a"}, "bank": {"team": "b"}, "web": {"team": "b"}}  # labels of each namespace
 
 
-@dataclass(frozen=True)
-class Pod:
-    namespace: str
-    marks: dict[str, str] = field(hash=False)
-    ports: dict[str, int] = field(hash=False, default_factory=dict)
-    address: str = "10.0.0.9"
-
-
-def allowed(rules: list[Json], source: Pod, target: Pod, port: int) -> bool:
-    """Whether NetworkPolicies let a connection through, as Kubernetes defines it."""
-    leaving = _rules(rules, source, "Egress")
-    coming = _rules(rules, target, "Ingress")
-    return _through(leaving, "to", target, target, port) and _through(coming, "from", source, target, port)
-
-
-def _rules(every: list[Json], pod: Pod, kind: str) -> list[tuple[str, Json]] | None:
-    """The rules of the policies that isolate a pod in one direction; None when none does."""
-    mine = [
-        one
-        for one in every
-        if one["metadata"]["namespace"] == pod.namespace
-        and kind in one["spec"]["policyTypes"]
-        and _selects(one["spec"]["podSelector"], pod.marks)
-    ]
-    if not mine:
-        return None
-    return [
-        (one["metadata"]["namespace"], rule) for one in mine for rule in one["spec"].get(kind.lower()) or ()
-    ]
-
-
-def _through(rules: list[tuple[str, Json]] | None, side: str, peer: Pod, target: Pod, port: int) -> bool:
-    if rules is None:
-        return True
-    return any(
-        (not rule.get(side) or any(_takes(one, where, peer) for one in rule[side]))
-        and (not rule.get("ports") or any(_at(one, target, port) for one in rule["ports"]))
-        for where, rule in rules
-    )
-
-
-def _takes(peer: Json, where: str, pod: Pod) -> bool:
-    if block := peer.get("ipBlock"):
-        return ipaddress.ip_address(pod.address) in ipaddress.ip_network(block["cidr"])
-    if not _selects(peer.get("podSelector") or {}, pod.marks):
-        return False
-    if "namespaceSelector" in peer:
-        return _selects(peer["namespaceSelector"], NAMESPACES[pod.namespace])
-    return pod.namespace == where
-
-
-def _at(one: Json, target: Pod, port: int) -> bool:
-    if one.get("protocol", "TCP") != "TCP":
-        return False
-    number = one.get("port")
-    if isinstance(number, str):
-        return target.ports.get(number) == port
-    return number is None or number <= port <= one.get("endPort", number)
-
-
-def _selects(selector: Json, marks: dict[str, str]) -> bool:
-    equal = all(marks.get(key) == value for key, value in (selector.get("matchLabels") or {}).items())
-    return equal and all(_meets(one, marks) for one in selector.get("matchExpressions") or ())
-
-
-def _meets(one: Json, marks: dict[str, str]) -> bool:
-    there = marks.get(one["key"])
-    return {
-        "In": there in one.get("values", ()),
-        "NotIn": there not in one.get("values", ()),
-        "Exists": there is not None,
-        "DoesNotExist": there is None,
-    }[one["operator"]]
+def pod(
+    namespace: str, marks: dict[str, str], ports: dict[str, int] | None = None, address: str = "10.0.0.9"
+) -> Pod:
+    return Pod(namespace, marks, address, ports or {}, TEAMS[namespace])
 
 
 # a chain of three Services in two namespaces, and pods that call them
@@ -106,10 +33,10 @@ def _meets(one: Json, marks: dict[str, str]) -> bool:
 APPS = {"frontend": "shop", "orders": "shop", "payment": "bank"}
 PORTS = {"web": 8080, "admin": 9090}
 PODS = {
-    name: Pod(namespace, {"app": name, "tier": "back"}, PORTS, f"10.0.0.{place}")
+    name: pod(namespace, {"app": name, "tier": "back"}, PORTS, f"10.0.0.{place}")
     for place, (name, namespace) in enumerate(APPS.items(), 1)
 }
-STRANGERS = [Pod("shop", {"app": "other"}), Pod("bank", {"app": "other", "tier": "back"}), Pod("web", {})]
+STRANGERS = [pod("shop", {"app": "other"}), pod("bank", {"app": "other", "tier": "back"}), pod("web", {})]
 
 
 def attached(name: str, first: int) -> Attachment:
@@ -123,7 +50,7 @@ def attached(name: str, first: int) -> Attachment:
 def listed(pod: Pod, name: str) -> Json:
     ports = [{"name": key, "containerPort": value} for key, value in pod.ports.items()]
     return {
-        "metadata": {"name": name, "namespace": pod.namespace, "labels": pod.marks},
+        "metadata": {"name": name, "namespace": pod.namespace, "labels": pod.labels},
         "spec": {"containers": [{"name": "app", "ports": ports}]},
         "status": {"podIPs": [{"ip": pod.address}]},
     }
@@ -135,7 +62,7 @@ BACKENDS = tuple(backends.backend(one, [listed(PODS[one.name], one.name)]) for o
 
 def router(namespace: str) -> Pod:
     marks = {**labels.of_chain("shop"), **deployment.marks("shop")}
-    return Pod(namespace, marks, address="10.0.1.1")
+    return pod(namespace, marks, address="10.0.1.1")
 
 
 def scenes(rules: list[Json]) -> list[Scene]:
@@ -157,7 +84,13 @@ selectors = st.sampled_from(
         {"matchExpressions": [{"key": "app", "operator": "NotIn", "values": ["payment"]}]},
     ]
 )
-spaces = st.sampled_from([{}, {"matchLabels": {"team": "b"}}, {"matchLabels": NAMESPACES["shop"]}])
+spaces = st.sampled_from(
+    [
+        {},
+        {"matchLabels": {"team": "b"}},
+        {"matchLabels": {"kubernetes.io/metadata.name": "shop", **TEAMS["shop"]}},
+    ]
+)
 peers = st.one_of(
     selectors.map(lambda one: {"podSelector": one}),
     spaces.map(lambda one: {"namespaceSelector": one}),
@@ -229,18 +162,18 @@ def deny(namespace: str = "shop") -> Json:
 
 def test_under_default_deny_the_router_reaches_discovery_and_nothing_else_abroad() -> None:
     after = [deny(), *(one for scene in scenes([deny()]) for one in policies.extensions(scene))]
-    discovery = Pod("web", {"app": "discovery"})
+    discovery = pod("web", {"app": "discovery"})
     assert allowed(after, router("shop"), discovery, 18000)
     assert not allowed(after, router("shop"), discovery, 18001)
 
 
 def test_under_default_deny_the_router_reaches_the_lanes_copies() -> None:
     (scene,) = [one for one in scenes([deny()]) if one.namespace == "shop"]
-    copy = Pod("shop", labels.of_copy("shop", "pr-4", "orders"))
+    copy = pod("shop", labels.of_copy("shop", "pr-4", "orders"))
     admits = named(
         "twin",
         "shop",
-        {"podSelector": {"matchLabels": copy.marks}, "policyTypes": ["Ingress"], "ingress": [{}]},
+        {"podSelector": {"matchLabels": copy.labels}, "policyTypes": ["Ingress"], "ingress": [{}]},
     )
     assert allowed([deny(), admits, *policies.extensions(scene)], router("shop"), copy, 8080)
 
@@ -258,8 +191,8 @@ def test_laneways_own_policies_and_those_of_lanes_are_not_extended() -> None:
 
 
 def test_a_policy_that_selects_some_pods_of_a_service_is_refused_by_name() -> None:
-    green = listed(Pod("shop", {"app": "orders", "color": "green"}, PORTS), "green")
-    blue = listed(Pod("shop", {"app": "orders", "color": "blue"}, PORTS), "blue")
+    green = listed(pod("shop", {"app": "orders", "color": "green"}, PORTS), "green")
+    blue = listed(pod("shop", {"app": "orders", "color": "blue"}, PORTS), "blue")
     some = named(
         "only-green", "shop", {"podSelector": {"matchLabels": {"color": "green"}}, "policyTypes": ["Ingress"]}
     )
