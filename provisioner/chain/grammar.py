@@ -11,15 +11,15 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from provisioner import durations
-from provisioner.chain import syntax
+from provisioner.chain import entry, syntax
 from provisioner.chain.document import Document, Fields, Value, suggest
 from provisioner.chain.model import (
     Carriers,
     Chain,
     Driver,
-    Entry,
     ForkPolicy,
     Lifecycle,
+    Protocol,
     Repository,
     Service,
     Trigger,
@@ -37,7 +37,10 @@ KEYS = (
     *("chain", "namespace", "mode", "repositories", "services", "shared_paths"),
     *("entry", "carriers", "routing", "lifecycle", "forks"),
 )
-SERVICE_KEYS = ("paths", "workload", "image", "namespace", "repository", "depends_on", "container", "clone")
+SERVICE_KEYS = (
+    *("paths", "workload", "image", "namespace", "repository", "depends_on", "container", "clone"),
+    "protocols",
+)
 REPOSITORY_KEYS = ("url", "name", "base", "credentials")
 LIFECYCLE_KEYS = (
     "ttl",
@@ -94,7 +97,7 @@ def _chain(root: Value, source: str) -> Chain:
         repositories=repositories,
         services=_services(entries, known),
         shared_paths=_shared_paths(fields, known),
-        entry=_entry(fields, known),
+        entry=entry.read(_section(fields, "entry", *entry.KEYS), _one_of(known.services, "service")),
         carriers=_carriers(fields),
         driver=_section(fields, "routing", "driver").choice("driver", Driver, Driver.ENVOY),
         lifecycle=_lifecycle(fields),
@@ -171,7 +174,24 @@ def _service(name: str, value: Value, known: _Known) -> Service:
         depends_on=tuple(item.text(_other(name, known)) for item in fields.items("depends_on")),
         container=fields.text("container", syntax.label),
         clone=fields.flag("clone", default=False),
+        protocols=_protocols(fields),
     )
+
+
+def _protocols(fields: Fields) -> tuple[tuple[int, Protocol], ...]:
+    """How ports are read, by number; each port is listed under one protocol at most."""
+    given, found = _section(fields, "protocols", *Protocol), dict[int, Protocol]()
+    for how in Protocol:
+        for item in given.items(how):
+            port = item.integer()
+            if port is None:
+                continue
+            if not 1 <= port <= 65535:
+                item.fail(f"must be from 1 to 65535, not {port}")
+            elif port in found:
+                item.fail(f"port {port} is listed under {found[port]} already")
+            found.setdefault(port, how)
+    return tuple(sorted(found.items()))
 
 
 def _paths(fields: Fields) -> tuple[str, ...]:
@@ -200,16 +220,6 @@ def _shared_services(value: Value, known: _Known) -> tuple[str, ...]:
         lambda text: "" if text == "all" else f"must be all or a list of services, not {text[:80]!r}"
     )
     return known.services if text else ()
-
-
-def _entry(fields: Fields, known: _Known) -> Entry:
-    entry = _section(fields, "entry", "service", "host", "url")
-    service = entry.text("service", _one_of(known.services, "service"))
-    host = entry.text("host", syntax.entry_host)
-    url = entry.text("url", syntax.entry_url)
-    if host or url:
-        entry.required("service")
-    return Entry(service, host, url)
 
 
 def _carriers(fields: Fields) -> Carriers:

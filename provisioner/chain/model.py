@@ -36,6 +36,13 @@ class WhenFull(StrEnum):
     SLEEP = "sleep"  # the longest idle lane is put to sleep, which makes room
 
 
+class Protocol(StrEnum):
+    """How a port's bytes are read: HTTP is routed by lane, TCP is passed through to the baseline."""
+
+    HTTP = "http"
+    TCP = "tcp"
+
+
 @dataclass(frozen=True)
 class WorkloadRef:
     kind: str  # Deployment or StatefulSet; anything else is refused when the lane is planned, with the reason
@@ -71,18 +78,47 @@ class Service:
     clone: bool = (
         False  # clone it although something would refuse it (no Service selects it, ReadWriteOnce claim)
     )
+    protocols: tuple[tuple[int, Protocol], ...] = ()  # (port, how it is read), where its Service does not say
+
+
+class Trust(StrEnum):
+    """What of a request from outside may name its lane, where the chain is entered."""
+
+    HEADER = "header"  # every carrier that is configured
+    SIGNED = "signed"  # a signed link, or the cookie that it set
+    NONE = "none"
+
+
+class Untrusted(StrEnum):
+    """What a request gets that names a lane by what is not trusted."""
+
+    BASELINE = "baseline"  # what it said of a lane is taken away
+    FORBIDDEN = "forbidden"  # 403, which says what to do
 
 
 @dataclass(frozen=True)
 class Entry:
+    """Where people and other systems call the chain. `provisioner.routing.entry` decides by it."""
+
     service: str = ""
     host: str = ""  # "{lane}.preview.example.com"; empty: no preview hosts
     url: str = ""  # "https://{lane}.preview.example.com:8443"; empty: http:// and the host
+    cookie: str = ""  # whose value names the lane, unsigned; empty: none
+    link: str = ""  # the query parameter of signed links; empty: there are none
+    trust: Trust = Trust.HEADER
+    untrusted: Untrusted = Untrusted.BASELINE
+    networks: tuple[str, ...] = ()  # CIDR: requests from there are trusted as those from inside
+    hops: int = 0  # proxies in front that append to X-Forwarded-For, counted from the entry
 
     def url_of(self, lane: str) -> str:
-        """Where a browser finds the lane; empty for a chain without preview hosts."""
-        pattern = self.url or (f"http://{self.host}" if self.host else "")
-        return pattern.replace("{lane}", lane)
+        """Where a browser finds the lane; empty where no address names it by itself."""
+        pattern = self.address
+        return pattern.replace("{lane}", lane) if "{lane}" in pattern else ""
+
+    @property
+    def address(self) -> str:
+        """Where browsers find the chain, with `{lane}` where the lane's name belongs, if it does."""
+        return self.url or (f"http://{self.host}" if self.host else "")
 
     @property
     def domain(self) -> str:
@@ -138,6 +174,10 @@ class Chain:
     def service(self, name: str) -> Service:
         """The service of that name; KeyError when the chain has none."""
         return {service.name: service for service in self.services}[name]
+
+    def protocols(self, service: str) -> dict[int, Protocol]:
+        """What the file says of a service's ports, by number; nothing for one that it does not list."""
+        return {port: how for one in self.services if one.name == service for port, how in one.protocols}
 
     def repository(self, name: str) -> Repository | None:
         """The repository that deliveries call `name` (case-insensitive, as forges do), or None."""

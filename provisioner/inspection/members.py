@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from provisioner import labels
+from provisioner.chain.model import Protocol
 from provisioner.copies.refusals import CLONEABLE
 from provisioner.inspection.gather import Seen
-from provisioner.routing import intent
-from provisioner.routing.intent import Protocol
+from provisioner.routing.protocols import protocol
 from provisioner.routing.router import attachment, eligibility
 
 Json = dict[str, Any]
@@ -76,7 +76,7 @@ def _reason(name: str, service: Json, chosen: Mapping[str, Sequence[Json]], pods
         return f"it leads to several workloads: {', '.join(sorted(map(_called, behind)))}"
     if behind[0]["kind"] not in CLONEABLE:
         return f"{_called(behind[0])} cannot be copied: only a Deployment or a StatefulSet can"
-    if all(intent.protocol(one) is Protocol.TCP for one in spec["ports"]):
+    if all(protocol(one) is Protocol.TCP for one in spec["ports"]):
         return "none of its ports is HTTP, so no request of it can be told its lane"
     if behind[0]["spec"].get("volumeClaimTemplates"):
         return f"{_called(behind[0])} keeps data: a copy would begin with an empty volume"
@@ -118,7 +118,7 @@ def _answering(pod: Json, ports: Sequence[Json]) -> Json:
 
 def _told(port: Json) -> str:
     name = f"{port['name']} " if port.get("name") else ""
-    return f"{name}{port['port']} -> {port.get('targetPort', port['port'])} ({intent.protocol(port).value})"
+    return f"{name}{port['port']} -> {port.get('targetPort', port['port'])} ({protocol(port).value})"
 
 
 def _called_by(pod: Json, services: Iterable[str]) -> set[str]:

@@ -10,14 +10,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from provisioner import labels
-from provisioner.chain.model import Chain, Driver
+from provisioner.chain.model import Chain, Driver, Protocol
 from provisioner.changes import Cause, Verdict
 from provisioner.copies import live, plan
 from provisioner.inspection.findings import Finding, Severity
 from provisioner.inspection.gather import Seen
 from provisioner.lane.model import Lane
-from provisioner.routing import intent
-from provisioner.routing.intent import Protocol
+from provisioner.routing.protocols import protocol
 from provisioner.routing.router import attachment, backends, deployment, eligibility, policies
 from provisioner.routing.router.backends import Backend
 from provisioner.routing.router.policies import Scene
@@ -77,8 +76,12 @@ def _entry(chain: Chain, seen: Seen) -> Iterator[Finding]:
     entry = next((one for one in chain.services if one.name == chain.entry.service), None)
     service = _services(entry.namespace, seen).get(entry.name) if entry else None
     ports = service["spec"].get("ports") or () if service else ()
-    if entry and ports and all(intent.protocol(one) is Protocol.TCP for one in ports):
-        what = "the chain's entry has no HTTP port; name one `http`, or give it an appProtocol of HTTP"
+    said = chain.protocols(chain.entry.service)
+    if entry and ports and all(protocol(one, said) is Protocol.TCP for one in ports):
+        what = (
+            "the chain's entry has no HTTP port; name one `http`, give it an appProtocol of HTTP, or list it "
+            "in the chain file's `protocols`"
+        )
         yield _error(chain, f"service {entry.name}", "EntryNotHttp", what)
 
 
@@ -93,6 +96,7 @@ def _attaching(chain: Chain, namespace: str, seen: Seen, discovery_port: int) ->
         yield _error(chain, f"service {name}", "CannotAttach", why)
     fine = {name: services[name] for name in names if name not in refused}
     yield from _standing(chain, fine)
+    yield from _protocols(chain, fine)
     if any(attachment.is_attached(one) for one in fine.values()):
         yield from _router(chain, namespace, seen)
     yield from _without_pods(chain, fine, pods)
@@ -100,6 +104,19 @@ def _attaching(chain: Chain, namespace: str, seen: Seen, discovery_port: int) ->
     yield from _others(chain, names, services, pods)
     if seen.knows(namespace, "NetworkPolicy"):
         yield from _policies(chain, _scene(chain, namespace, seen, discovery_port), fine, seen)
+
+
+def _protocols(chain: Chain, services: Mapping[str, Json]) -> Iterator[Finding]:
+    """Ports that the chain file tells the protocol of, and that are not there."""
+    for name, service in services.items():
+        there = {int(port["port"]) for port in service["spec"]["ports"]}
+        if gone := sorted(set(chain.protocols(name)) - there):
+            what = f"`protocols` lists {_listed(gone)}, and the Service has {_listed(sorted(there))}"
+            yield _error(chain, f"service {name}", "NoSuchPort", what)
+
+
+def _listed(ports: Sequence[int]) -> str:
+    return ", ".join(map(str, ports))
 
 
 def _services(namespace: str, seen: Seen) -> dict[str, Json]:

@@ -21,20 +21,14 @@ from enum import StrEnum
 from typing import Any
 
 from provisioner import labels
-from provisioner.chain.model import Carriers, Chain
+from provisioner.chain.model import Carriers, Chain, Protocol
 from provisioner.lane.model import Mode, Phase
+from provisioner.routing.protocols import UNSAID, protocol
 from provisioner.routing.slices import Slice, read_slice
 
 Json = dict[str, Any]
 
 WAKER = "waker"  # the route of a service whose copy sleeps, in `Lane.status.services`
-
-
-class Protocol(StrEnum):
-    """How a port's bytes are read: HTTP is routed by lane, TCP is passed through to the baseline."""
-
-    HTTP = "http"
-    TCP = "tcp"
 
 
 class State(StrEnum):
@@ -116,24 +110,6 @@ class Intent:
     chains: tuple[ChainIntent, ...]
 
 
-# What appProtocol or the prefix of a port's name says. Any other appProtocol is passed through as TCP.
-HTTP_NAMES = frozenset(
-    {"http", "http2", "h2c", "grpc", "grpc-web", "ws", "kubernetes.io/h2c", "kubernetes.io/ws"}
-)
-TCP_PREFIXES = frozenset(
-    {"tcp", "tls", "https", "wss", "mongo", "mysql", "postgres", "redis", "amqp", "kafka"}
-)
-
-
-def protocol(port: Json) -> Protocol:
-    """How a Service port is read: by appProtocol, else by the prefix of its name, else HTTP."""
-    declared = str(port.get("appProtocol") or "").lower()
-    if declared:
-        return Protocol.HTTP if declared in HTTP_NAMES else Protocol.TCP
-    prefix = str(port.get("name") or "").split("-")[0].lower()
-    return Protocol.TCP if prefix in TCP_PREFIXES else Protocol.HTTP
-
-
 def routed_lanes(lanes: Iterable[Json], chain: Chain) -> dict[str, Routed]:
     """The lanes of a chain that requests may still enter: a lane that ends has no routes."""
     entry = chain.entry.service
@@ -192,11 +168,12 @@ def listeners(twin: Json) -> dict[str, int]:
     return {str(port): int(listener) for port, listener in stored.items()}
 
 
-def ports(twin: Json) -> tuple[Port, ...]:
-    """The ports of an attached Service that have a listener, without endpoints yet."""
+def ports(twin: Json, said: Mapping[int, Protocol] = UNSAID) -> tuple[Port, ...]:
+    """The ports of an attached Service that have a listener, without endpoints yet; `said` as for
+    `protocols.protocol`."""
     stored = listeners(twin)
     return tuple(
-        Port(one.get("name") or "", int(one["port"]), stored[str(one["port"])], protocol(one))
+        Port(one.get("name") or "", int(one["port"]), stored[str(one["port"])], protocol(one, said))
         for one in sorted(twin["spec"].get("ports") or (), key=lambda one: int(one["port"]))
         if str(one["port"]) in stored
     )
@@ -283,6 +260,6 @@ def assemble(
             baseline_endpoints(baseline, port.name),
             tuple(copied[place] for copied in ordered),
         )
-        for place, port in enumerate(ports(twin))
+        for place, port in enumerate(ports(twin, chain.protocols(name)))
     )
     return Service(name, namespace, full, domain(chain, name))

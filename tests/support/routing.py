@@ -16,10 +16,11 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from provisioner import labels
-from provisioner.chain.model import Chain, Entry, Lifecycle, Service, WorkloadRef
+from provisioner.chain.model import Chain, Entry, Lifecycle, Protocol, Service, WorkloadRef
 from provisioner.errors import LanewayError
 from provisioner.lane.model import stamp
 from provisioner.routing.envoy import Node
@@ -55,12 +56,25 @@ def wait_until(condition: Callable[[], Any], seconds: float = 10.0, what: str = 
         time.sleep(0.005)
 
 
-def chain(services: Sequence[str] = ("payment",), *, max_lanes: int = 50, entry: str = "") -> Chain:
+def chain(
+    services: Sequence[str] = ("payment",),
+    *,
+    max_lanes: int = 50,
+    entry: str = "",
+    protocols: Mapping[str, tuple[tuple[int, Protocol], ...]] = MappingProxyType({}),
+) -> Chain:
     return Chain(
         name="shop",
         repositories=(),
         services=tuple(
-            Service(one, WorkloadRef("Deployment", one), "image:{sha}", NAMESPACE, (f"{one}/**",))
+            Service(
+                one,
+                WorkloadRef("Deployment", one),
+                "image:{sha}",
+                NAMESPACE,
+                (f"{one}/**",),
+                protocols=protocols.get(one, ()),
+            )
             for one in services
         ),
         entry=Entry(entry or services[0], f"{{lane}}.{DOMAIN}"),

@@ -6,11 +6,12 @@ from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from functools import lru_cache, partial
 from itertools import chain as joined
 
+from provisioner.chain.model import Protocol
 from provisioner.names import shard as shard_of
 from provisioner.routing.envoy import clusters, endpoints, listeners, waking
 from provisioner.routing.envoy.node import Node
 from provisioner.routing.envoy.resources import CLUSTER, ENDPOINTS, LISTENER, Resource, Resources
-from provisioner.routing.intent import ChainIntent, Copy, Port, Protocol, Service
+from provisioner.routing.intent import ChainIntent, Copy, Port, Service
 
 Make = Callable[[], Resource]
 Part = tuple[tuple[str, str], Hashable, Make]  # (type, name), what it is made of, how

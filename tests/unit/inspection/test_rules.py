@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import pytest
 import yaml
 
 from provisioner import labels
+from provisioner.chain.model import Protocol
 from provisioner.inspection import rules, server
 from provisioner.inspection.findings import Finding, Severity, is_wrong
 from provisioner.inspection.gather import KINDS, Seen, Server
@@ -80,8 +82,8 @@ def cluster(**objects: Any) -> Seen:
     return Seen({(NAMESPACE, kind): tuple((usual | objects).get(kind, ())) for kind in KINDS})
 
 
-def found(seen: Seen) -> list[Finding]:
-    return rules.findings(chain(), seen, 18000)
+def found(seen: Seen, protocols: Mapping[str, Any] = MappingProxyType({})) -> list[Finding]:
+    return rules.findings(chain(protocols=protocols), seen, 18000)
 
 
 def test_a_cluster_in_which_all_fits_is_told_nothing() -> None:
@@ -215,6 +217,17 @@ def test_what_one_should_know_is_a_warning(case: str) -> None:
     assert (only.severity, only.reason) == (Severity.WARNING, reason)
     assert words in only.message
     assert not is_wrong([only])
+
+
+def test_a_protocol_of_a_port_that_is_not_there_is_an_error() -> None:
+    (only,) = found(cluster(), {"payment": ((80, Protocol.HTTP), (7000, Protocol.TCP))})
+    assert (only.severity, only.reason) == (Severity.ERROR, "NoSuchPort")
+    assert only.message == "`protocols` lists 7000, and the Service has 80"
+
+
+def test_an_entry_whose_ports_the_file_calls_tcp_is_an_error() -> None:
+    (only,) = found(cluster(), {"payment": ((80, Protocol.TCP),)})
+    assert only.reason == "EntryNotHttp"
 
 
 def test_additions_that_still_fit_are_told_nothing() -> None:

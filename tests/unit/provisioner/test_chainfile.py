@@ -19,6 +19,7 @@ from provisioner.chain.model import (
     Entry,
     ForkPolicy,
     Lifecycle,
+    Protocol,
     Repository,
     Service,
     Trigger,
@@ -44,6 +45,14 @@ def parse(text: str) -> Chain:
 
 def shortest_with(text: str) -> Chain:
     return parse(SHORTEST + text)
+
+
+def test_ports_may_be_told_their_protocol() -> None:
+    said = "protocols: {tcp: [7000, 25], http: [9092]}"
+    chain = parse(SHORTEST.replace('"acme/web:{sha}"', f'"acme/web:{{sha}}", {said}'))
+    assert chain.protocols("web") == {25: Protocol.TCP, 7000: Protocol.TCP, 9092: Protocol.HTTP}
+    assert chain.protocols("api") == {}
+    assert chain.protocols("unlisted") == {}
 
 
 def test_the_documented_example_is_read() -> None:

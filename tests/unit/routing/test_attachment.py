@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from provisioner import labels
-from provisioner.routing.intent import Protocol, ports
+from provisioner.chain.model import Protocol
+from provisioner.routing.intent import ports
 from provisioner.routing.router import attachment, deployment, eligibility
 from provisioner.routing.router.attachment import Attachment
 from provisioner.routing.router.deployment import RouterSettings

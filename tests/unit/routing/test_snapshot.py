@@ -6,8 +6,9 @@ import gzip
 
 import pytest
 
+from provisioner.chain.model import Protocol
 from provisioner.errors import InputError
-from provisioner.routing.intent import ChainIntent, Copy, Endpoint, Port, Protocol, State, build
+from provisioner.routing.intent import ChainIntent, Copy, Endpoint, Port, State, build
 from provisioner.routing.router import snapshot
 from tests.support.routing import chain, endpoint_slice, lane, twin
 
