@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from devcluster.controllers.view import Key, Object, View, deleting, key_of
+from devcluster.controllers.view import Key, View, deleting
 from devcluster.controllers.workqueue import WorkQueue
 
 RESOURCE = "persistentvolumeclaims"
@@ -14,11 +14,7 @@ class Claims:
         self.queue = WorkQueue("claims", self._reconcile)
 
     def start(self) -> None:
-        self._view.on(RESOURCE, self._changed)
-
-    def _changed(self, before: Object | None, after: Object | None) -> None:
-        if after is not None:
-            self.queue.add(key_of(after))
+        self.queue.follow(self._view, RESOURCE)
 
     def _reconcile(self, key: Key) -> None:
         claim = self._view.get(RESOURCE, key)

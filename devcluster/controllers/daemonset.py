@@ -7,7 +7,7 @@ from devcluster.controllers import revisions
 from devcluster.controllers.adoption import adopt
 from devcluster.controllers.events import Recorder
 from devcluster.controllers.scheduler import misfit
-from devcluster.controllers.view import Key, Object, View, controller_of, deleting, key_of
+from devcluster.controllers.view import Key, Object, View, deleting
 from devcluster.controllers.workqueue import WorkQueue
 
 RESOURCE = "daemonsets.apps"
@@ -20,18 +20,8 @@ class DaemonSets:
         self.queue = WorkQueue("daemonset", self._reconcile)
 
     def start(self) -> None:
-        self._view.on(RESOURCE, self._changed)
-        self._view.on("pods", self._pod_changed)
-
-    def _changed(self, before: Object | None, after: Object | None) -> None:
-        if after is not None:
-            self.queue.add(key_of(after))
-
-    def _pod_changed(self, before: Object | None, after: Object | None) -> None:
-        pod = after or before or {}
-        owner = controller_of(pod)
-        if owner is not None and owner["kind"] == "DaemonSet":
-            self.queue.add((pod["metadata"]["namespace"], owner["name"]))
+        self.queue.follow(self._view, RESOURCE)
+        self.queue.follow_owned(self._view, "pods", "DaemonSet")
 
     def _reconcile(self, key: Key) -> None:
         owner = self._view.get(RESOURCE, key)

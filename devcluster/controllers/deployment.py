@@ -25,26 +25,18 @@ class Deployments:
         self.queue = WorkQueue("deployment", self._reconcile)
 
     def start(self) -> None:
-        self._view.on(RESOURCE, self._changed)
-        self._view.on(SETS, self._set_changed)
+        self.queue.follow(self._view, RESOURCE)
+        self.queue.follow_owned(self._view, SETS, "Deployment")
         self._view.on("pods", self._pod_changed)
-
-    def _changed(self, before: Object | None, after: Object | None) -> None:
-        if after is not None:
-            self.queue.add(key_of(after))
-
-    def _set_changed(self, before: Object | None, after: Object | None) -> None:
-        for replica_set in (before, after):
-            owner = controller_of(replica_set) if replica_set is not None else None
-            if replica_set is not None and owner is not None and owner["kind"] == "Deployment":
-                self.queue.add((replica_set["metadata"]["namespace"], owner["name"]))
 
     def _pod_changed(self, before: Object | None, after: Object | None) -> None:
         """The end of a pod matters to the strategy Recreate, which waits for it."""
         owner = controller_of(before) if before is not None and after is None else None
         if before is not None and owner is not None and owner["kind"] == "ReplicaSet":
-            key = (before["metadata"]["namespace"], owner["name"])
-            self._set_changed(None, self._view.get(SETS, key))
+            replica_set = self._view.get(SETS, (before["metadata"]["namespace"], owner["name"]))
+            deployment = controller_of(replica_set) if replica_set is not None else None
+            if deployment is not None and deployment["kind"] == "Deployment":
+                self.queue.add((before["metadata"]["namespace"], deployment["name"]))
 
     def _reconcile(self, key: Key) -> float | None:
         deployment = self._view.get(RESOURCE, key)

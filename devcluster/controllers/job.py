@@ -9,9 +9,7 @@ from devcluster.controllers.view import (
     Key,
     Object,
     View,
-    controller_of,
     deleting,
-    key_of,
     now,
     seconds_since,
 )
@@ -28,18 +26,8 @@ class Jobs:
         self.queue = WorkQueue("job", self._reconcile)
 
     def start(self) -> None:
-        self._view.on(RESOURCE, self._changed)
-        self._view.on("pods", self._pod_changed)
-
-    def _changed(self, before: Object | None, after: Object | None) -> None:
-        if after is not None:
-            self.queue.add(key_of(after))
-
-    def _pod_changed(self, before: Object | None, after: Object | None) -> None:
-        pod = after or before or {}
-        owner = controller_of(pod)
-        if owner is not None and owner["kind"] == "Job":
-            self.queue.add((pod["metadata"]["namespace"], owner["name"]))
+        self.queue.follow(self._view, RESOURCE)
+        self.queue.follow_owned(self._view, "pods", "Job")
 
     def _reconcile(self, key: Key) -> float | None:
         job = self._view.get(RESOURCE, key)

@@ -7,7 +7,7 @@ from devcluster.controllers import pods as podrules
 from devcluster.controllers.adoption import adopt
 from devcluster.controllers.conditions import with_condition, without
 from devcluster.controllers.events import Recorder
-from devcluster.controllers.view import Key, Object, View, controller_of, deleting, key_of
+from devcluster.controllers.view import Key, Object, View, deleting, key_of
 from devcluster.controllers.workqueue import WorkQueue
 
 RESOURCE = "replicasets.apps"
@@ -21,18 +21,8 @@ class ReplicaSets:
         self.queue = WorkQueue("replicaset", self._reconcile)
 
     def start(self) -> None:
-        self._view.on(RESOURCE, self._changed)
-        self._view.on("pods", self._pod_changed)
-
-    def _changed(self, before: Object | None, after: Object | None) -> None:
-        if after is not None:
-            self.queue.add(key_of(after))
-
-    def _pod_changed(self, before: Object | None, after: Object | None) -> None:
-        for pod in (before, after):
-            owner = controller_of(pod) if pod is not None else None
-            if pod is not None and owner is not None and owner["kind"] == "ReplicaSet":
-                self.queue.add((pod["metadata"]["namespace"], owner["name"]))
+        self.queue.follow(self._view, RESOURCE)
+        self.queue.follow_owned(self._view, "pods", "ReplicaSet")
 
     def _reconcile(self, key: Key) -> float | None:
         replica_set = self._view.get(RESOURCE, key)

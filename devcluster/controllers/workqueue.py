@@ -13,7 +13,7 @@ from typing import Protocol
 import structlog
 
 from devcluster.api import ApiError
-from devcluster.controllers.view import Key
+from devcluster.controllers.view import Key, Object, View, controller_of, key_of
 
 FIRST_DELAY, LONGEST_DELAY = 0.05, 30.0  # seconds between retries of a failing key
 
@@ -45,6 +45,26 @@ class WorkQueue:
     def add(self, key: Key) -> None:
         self._waiting[key] = None
         self._filled.set()
+
+    def follow(self, view: View, resource: str) -> None:
+        """Adds the key of every object of a resource, and again whenever it was written."""
+
+        def changed(before: Object | None, after: Object | None) -> None:
+            if after is not None:
+                self.add(key_of(after))
+
+        view.on(resource, changed)
+
+    def follow_owned(self, view: View, resource: str, kind: str) -> None:
+        """Adds the key of the owner, of that kind, of every object of a resource that is written or gone."""
+
+        def changed(before: Object | None, after: Object | None) -> None:
+            for obj in (before, after):
+                owner = controller_of(obj) if obj is not None else None
+                if obj is not None and owner is not None and owner["kind"] == kind:
+                    self.add((obj["metadata"]["namespace"], owner["name"]))
+
+        view.on(resource, changed)
 
     async def run(self) -> None:
         while True:
