@@ -121,6 +121,11 @@ class Entry:
         return self.url or (f"http://{self.host}" if self.host else "")
 
     @property
+    def secure(self) -> bool:
+        """Whether browsers reach it by TLS."""
+        return self.address.startswith("https://")
+
+    @property
     def domain(self) -> str:
         """What follows the lane's name in a preview host, without the dot: `preview.example.com`."""
         return self.host.removeprefix("{lane}.") if self.host else ""

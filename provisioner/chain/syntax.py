@@ -5,6 +5,7 @@ A check returns what is wrong with a text and what to write instead, or an empty
 
 from __future__ import annotations
 
+import ipaddress
 import re
 import string
 from urllib.parse import urlsplit
@@ -32,6 +33,7 @@ _SCP = re.compile(r"(?:[\w.-]+@)?[\w.-]+:(?!//)(?P<path>.+)")
 _FULL_NAME = re.compile(r"[\w.~-]+(/[\w.~-]+)*")
 # git-check-ref-format(1), and no leading hyphen
 _NO_BRANCH = re.compile(r"[\x00-\x20\x7f~^:?*\[\\]|\.\.|@\{|//|/\.|^[-./]|\.lock(/|$)|[./]$|^@$")
+_URL_EXAMPLE = "such as https://{lane}.preview.example.com"
 _BLANK_OR_CONTROL = re.compile(r"[\s\x00-\x1f\x7f]")
 
 
@@ -150,12 +152,19 @@ def entry_host(text: str) -> str:
 
 def entry_url(text: str) -> str:
     """Where people open a lane; what is behind the host may be anything that leads to the entry."""
-    example = "such as https://{lane}.preview.example.com"
+    if "{lane}" not in text and not shared_url(text):
+        return (
+            f"{text[:80]!r} is the same for every lane: write {{lane}} where its name belongs, {_URL_EXAMPLE}"
+        )
+    return shared_url(text)
+
+
+def shared_url(text: str) -> str:
+    """As `entry_url`, where a link or a cookie names the lane: the address may be the same for all."""
+    example = _URL_EXAMPLE
     url = text.replace("{lane}", "lane")
     if _BLANK_OR_CONTROL.search(text) or "{" in url or "}" in url:
         return f"{text[:80]!r} is no URL: {{lane}} is the only placeholder, {example}"
-    if url == text:
-        return f"{text[:80]!r} is the same for every lane: write {{lane}} where its name belongs, {example}"
     try:
         parts = urlsplit(url)
         host, _ = parts.hostname or "", parts.port  # raises for a port that is none
@@ -168,6 +177,26 @@ def entry_url(text: str) -> str:
 
 def _is_host(text: str) -> bool:
     return len(text) <= 253 and all(names.is_label(part) for part in text.split("."))
+
+
+def network(text: str) -> str:
+    """A network as the routing of the Internet writes it (RFC 4632); one address is a network of its own."""
+    try:
+        ipaddress.ip_network(text)
+    except ValueError as error:
+        return f"is no network in CIDR, such as 10.0.0.0/8 or 2001:db8::/32: {error}"
+    return ""
+
+
+def parameter(text: str) -> str:
+    """The name of a query parameter that needs no encoding."""
+    if re.fullmatch(r"[A-Za-z0-9_-]{1,64}", text):
+        return ""
+    return f"{text[:80]!r} is no name of a query parameter: letters, digits, _ and -, at most 64"
+
+
+def cookie(text: str) -> str:
+    return "" if _TOKEN.fullmatch(text) else f"{text[:80]!r} is no name of a cookie (RFC 6265)"
 
 
 def header(text: str) -> str:

@@ -16,12 +16,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
 from provisioner import labels
-from provisioner.chain.model import Carriers, Chain, Protocol
+from provisioner.chain.model import Carriers, Chain, Entry, Protocol
 from provisioner.lane.model import Mode, Phase
 from provisioner.routing.protocols import UNSAID, protocol
 from provisioner.routing.slices import Slice, read_slice
@@ -99,6 +99,7 @@ class ChainIntent:
     carriers: Carriers
     shards: int
     services: tuple[Service, ...]
+    entry: Entry = field(default_factory=Entry)
 
     def within(self, namespace: str) -> tuple[Service, ...]:
         """The services of one namespace: what one router there serves."""
@@ -211,7 +212,7 @@ def build_chain(
         for twin in twins
         if service_name(twin)[0] == chain.name and service_name(twin)[2] in known
     )
-    return ChainIntent(chain.name, chain.carriers, chain.shards, tuple(services))
+    return ChainIntent(chain.name, chain.carriers, chain.shards, tuple(services), chain.entry)
 
 
 def build_service(chain: Chain, twin: Json, slices: Iterable[Slice], routed: Mapping[str, Routed]) -> Service:
