@@ -1,0 +1,1 @@
+"""One list of cases for all drivers, and what runs them."""

@@ -1,0 +1,186 @@
+"""The list of cases: what is sent, and the exact way that it has to take. Data.
+
+A way names who answers at web, orders, payment and ledger, in this order; where it ends with `503`, that
+service has nobody who may answer, and none behind it is asked. Each hop of a request with a lane must also
+say who answered; a request without one must hear nothing of lanes at all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from tests.conformance.hops.calling import PROTOCOLS
+from tests.conformance.hops.story import FORWARDS, Headers
+from tests.conformance.scene import DOMAIN, LONGER, LONGEST, SERVICES
+
+HEADER = "x-preview-lane"
+NOWHERE = ("baseline",) * len(SERVICES)
+REFUSED = "503"
+
+
+@dataclass(frozen=True)
+class Case:
+    """`lane` is what the request is in, None for no lane."""
+
+    topic: str
+    name: str
+    headers: tuple[tuple[str, str], ...]
+    way: tuple[str, ...]
+    lane: str | None
+    protocol: str = "http"
+    port: str = "http"
+
+    @property
+    def id(self) -> str:
+        return f"{self.topic}: {self.name}"
+
+
+WAYS = {
+    "pr-4": "baseline pr-4 pr-4 baseline",
+    "pr-42": "baseline baseline pr-42 baseline",
+    "a": "baseline baseline a baseline",
+    "42": "baseline baseline 42 baseline",
+    "two--hyphens": "baseline baseline two--hyphens baseline",
+    LONGEST: f"baseline baseline {LONGEST} baseline",
+    LONGER: f"baseline {LONGER} baseline baseline",
+    "entry": "entry baseline baseline baseline",
+    "end": "baseline baseline baseline end",
+    "all-four": "all-four all-four all-four all-four",
+    "gap": "gap baseline gap baseline",
+    "empty": "baseline baseline baseline baseline",
+    "pr-9": "baseline baseline baseline baseline",
+    "unready": "baseline unready baseline baseline",
+    "crashed": "baseline crashed baseline baseline",
+}
+
+
+def _case(topic: str, name: str, headers: Headers, lane: str | None, protocol: str = "http") -> Case:
+    way = tuple(WAYS[lane].split()) if lane else NOWHERE
+    port = "grpc" if protocol.startswith("grpc") else "http"
+    return Case(topic, name, tuple(headers), way, lane, protocol, port)
+
+
+def _tag(value: str) -> Headers:
+    return [(HEADER, value)]
+
+
+def _bag(*values: str) -> Headers:
+    return [("baggage", value) for value in values]
+
+
+def _host(value: str) -> Headers:
+    return [("host", value)]
+
+
+LANES_OF_CASES = {
+    "a copy in the middle": "pr-4",
+    "a copy at the entry alone": "entry",
+    "a copy at the end alone": "end",
+    "copies of all": "all-four",
+    "in, out and in again": "gap",
+    "a lane without copies": "empty",
+    "a lane that does not exist": "pr-9",
+    "a lane whose name begins like another's": "pr-42",
+    "one letter": "a",
+    "digits alone": "42",
+    "two hyphens": "two--hyphens",
+    "63 characters": LONGEST,
+    "63 characters, of which the last differs": LONGER,
+}
+
+HEADERS: dict[str, tuple[Headers, str | None]] = {
+    "in capitals": ([("X-Preview-Lane", "pr-4")], "pr-4"),
+    "spaces around": (_tag("  pr-4  "), "pr-4"),
+    "64 characters": (_tag(LONGEST + "a"), None),
+    "empty": (_tag(""), None),
+    "a name in capitals": (_tag("PR-4"), None),
+    "a name with an underscore": (_tag("pr_4"), None),
+    "a name with a dot": (_tag("pr.4"), None),
+    "percent-encoded": (_tag("pr%2D4"), None),
+    "an expression": (_tag("pr-.*"), None),
+    "a hyphen first": (_tag("-pr-4"), None),
+    "baseline as a lane": (_tag("baseline"), None),
+    "none as a lane": (_tag("none"), None),
+    "twice": ([*_tag("pr-4"), *_tag("pr-42")], None),
+}
+
+BAGGAGE: dict[str, tuple[Headers, str | None]] = {
+    "alone": (_bag("preview-lane=pr-4"), "pr-4"),
+    "first of several": (_bag("preview-lane=pr-4,a=1"), "pr-4"),
+    "last of several": (_bag("a=1,preview-lane=pr-4"), "pr-4"),
+    "between others": (_bag("a=1,preview-lane=pr-4,b=2"), "pr-4"),
+    "spaces": (_bag("a=1 ,  preview-lane = pr-4 , b=2"), "pr-4"),
+    "properties": (_bag("preview-lane=pr-4;ttl=1;x"), "pr-4"),
+    "percent-encoded": (_bag("preview-lane=pr%2D4"), "pr-4"),
+    "percent-encoded twice": (_bag("preview-lane=pr%252D4"), None),
+    "broken percent-encoding": (_bag("preview-lane=pr%2"), None),
+    "a name that begins like the lane's": (_bag("preview-lane=pr-42"), "pr-42"),
+    "a key that ends alike": (_bag("my-preview-lane=pr-4"), None),
+    "a key that begins alike": (_bag("preview-lanes=pr-4"), None),
+    "a key in capitals": (_bag("Preview-Lane=pr-4"), None),
+    "the key within a value": (_bag("a=preview-lane=pr-4"), None),
+    "the key within a property": (_bag("a=1;preview-lane=pr-4"), None),
+    "without a value": (_bag("preview-lane="), None),
+    "without an equals sign": (_bag("preview-lane"), None),
+    "empty members": (_bag(",a=1,,preview-lane=pr-4,"), "pr-4"),
+    "commas alone": (_bag(",,,"), None),
+    "two headers": (_bag("a=1", "preview-lane=pr-4"), "pr-4"),
+    "two headers, the lane first": (_bag("preview-lane=pr-4", "a=1"), "pr-4"),
+    "the key twice": (_bag("preview-lane=pr-4,preview-lane=pr-42"), "pr-42"),
+    "the key in two headers": (_bag("preview-lane=pr-42", "preview-lane=pr-4"), "pr-4"),
+    "170 other members": (_bag(",".join(f"k{n}=v{n}" for n in range(170)) + ",preview-lane=pr-4"), "pr-4"),
+}
+
+HOSTS: dict[str, tuple[Headers, str | None]] = {
+    "alone": (_host(f"pr-4.{DOMAIN}"), "pr-4"),
+    "with a port": (_host(f"pr-4.{DOMAIN}:8080"), "pr-4"),
+    "in capitals": (_host(f"PR-4.{DOMAIN.upper()}"), "pr-4"),
+    "a name that begins like the lane's": (_host(f"pr-42.{DOMAIN}"), "pr-42"),
+    "63 characters": (_host(f"{LONGEST}.{DOMAIN}"), LONGEST),
+    "two labels": (_host(f"a.pr-4.{DOMAIN}"), None),
+    "another domain": (_host("pr-4.preview.example.org"), None),
+}
+
+TOGETHER: dict[str, tuple[Headers, str | None]] = {
+    "header and baggage agree": ([*_tag("pr-4"), *_bag("preview-lane=pr-4")], "pr-4"),
+    "the header before the baggage": ([*_tag("pr-4"), *_bag("preview-lane=pr-42")], "pr-4"),
+    "an invalid header leaves it to the baggage": ([*_tag("PR"), *_bag("preview-lane=pr-4")], "pr-4"),
+    "the header before the host": ([*_tag("pr-4"), *_host(f"pr-42.{DOMAIN}")], "pr-4"),
+    "the baggage before the host": ([*_bag("preview-lane=pr-4"), *_host(f"pr-42.{DOMAIN}")], "pr-4"),
+}
+
+FORWARDED: dict[str, tuple[Headers, str | None]] = {
+    "applications pass the header on alone": ([*_tag("pr-4"), (FORWARDS, "header")], "pr-4"),
+    "applications pass the baggage on alone": ([*_tag("pr-4"), (FORWARDS, "baggage")], "pr-4"),
+    "in by baggage, on by header": ([*_bag("preview-lane=pr-4"), (FORWARDS, "header")], "pr-4"),
+}
+
+COPIES = {"a copy that is not ready": "unready", "a copy that has just died": "crashed"}
+
+
+def _all() -> Iterator[Case]:
+    for name, lane in LANES_OF_CASES.items():
+        yield _case("lanes", name, _tag(lane), lane)
+    tables = {
+        "header": HEADERS,
+        "baggage": BAGGAGE,
+        "host": HOSTS,
+        "carriers together": TOGETHER,
+        "carriers passed on": FORWARDED,
+    }
+    for topic, table in tables.items():
+        for name, (headers, lane) in table.items():
+            yield _case(topic, name, headers, lane)
+    for name, lane in COPIES.items():
+        yield _case("copies", name, _tag(lane), lane)
+    for protocol in PROTOCOLS[1:]:
+        for name in ("pr-4", "all-four", "pr-9", "unready", "crashed"):
+            yield _case(protocol, f"lane {name}", _tag(name), name, protocol)
+        yield _case(protocol, "by baggage", _bag("a=1,preview-lane=pr-4"), "pr-4", protocol)
+    for name in ("pr-4", "all-four"):
+        found = _case("a second port", f"lane {name}", _tag(name), name)
+        yield Case(found.topic, found.name, found.headers, found.way, found.lane, port="admin")
+
+
+CASES = tuple(_all())

@@ -1,0 +1,120 @@
+"""The process of all applications, as a test steers it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import threading
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tests.conformance.hops.application import Instance
+from tests.conformance.hops.calling import Target
+from tests.conformance.hops.story import Hop
+
+Json = dict[str, Any]
+Story = tuple[Hop, ...]
+ROOT = Path(__file__).parents[3]
+
+
+@dataclass(frozen=True)
+class Walk:
+    """A request to a port of a service."""
+
+    service: str
+    port: str = "http"
+    protocol: str = "http"
+    headers: tuple[tuple[str, str], ...] = ()
+
+    def to_json(self) -> Json:
+        headers = [list(pair) for pair in self.headers]
+        return {"service": self.service, "port": self.port, "protocol": self.protocol, "headers": headers}
+
+
+class Hops:
+    """Safe to share between threads: one order at a time."""
+
+    def __init__(self, process: subprocess.Popen[bytes]) -> None:
+        self._process, self._lock = process, threading.Lock()
+
+    def start(self, one: Instance) -> None:
+        """The instance listens when this returns."""
+        self._do("start", service=one.service, who=one.who, address=one.address, ports=dict(one.ports))
+
+    def kill(self, service: str, who: str) -> None:
+        """Nobody listens any more, and open connections are reset."""
+        self._do("kill", service=service, who=who)
+
+    def lay(self, roads: Mapping[tuple[str, str], Target]) -> None:
+        """Says where each port of each service is reached."""
+        self._do(
+            "roads_to",
+            targets=[[*key, one.host, one.port, one.authority] for key, one in roads.items()],
+        )
+
+    def walk(self, walk: Walk) -> Story:
+        """One request, and all whom it met."""
+        return _story(self._do("walk", **walk.to_json())["hops"])
+
+    @contextmanager
+    def load(self, *walks: Walk) -> Iterator[Load]:
+        """Requests of these kinds all the while."""
+        name = f"load-{id(walks)}"
+        self._do("load", name=name, walks=[walk.to_json() for walk in walks])
+        load = Load(lambda: _counted(self._do("count", name=name)), len(walks))
+        try:
+            yield load
+        finally:
+            load.settle(_counted(self._do("rest", name=name)))
+
+    def _do(self, what: str, **order: Any) -> Json:
+        with self._lock:
+            assert self._process.stdin and self._process.stdout
+            self._process.stdin.write(json.dumps({"do": what, **order}).encode() + b"\n")
+            self._process.stdin.flush()
+            line = self._process.stdout.readline()
+        assert line, "the applications' process has ended"
+        found: Json = json.loads(line)
+        return found
+
+
+class Load:
+    """How the walks of a load went: for each walk, how often each story was told."""
+
+    def __init__(self, ask: Any, walks: int) -> None:
+        self._ask = ask
+        self.counts: list[Counter[Story]] = [Counter() for _ in range(walks)]
+
+    def settle(self, counts: list[Counter[Story]]) -> None:
+        self.counts = counts
+
+    def now(self) -> list[Counter[Story]]:
+        found: list[Counter[Story]] = self._ask()
+        return found
+
+
+def _counted(answer: Json) -> list[Counter[Story]]:
+    return [Counter({_story(hops): times for hops, times in one}) for one in answer["counts"]]
+
+
+def _story(hops: Iterable[Json]) -> Story:
+    return tuple(Hop(**one) for one in hops)
+
+
+@contextmanager
+def running(services: Sequence[str], log: Path) -> Iterator[Hops]:
+    """The process, with nothing started in it yet."""
+    command = [sys.executable, "-m", "tests.conformance.hops", *services]
+    with log.open("ab") as out:
+        process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=out, cwd=ROOT
+        )
+        try:
+            yield Hops(process)
+        finally:
+            process.communicate(timeout=30)

@@ -1,0 +1,26 @@
+"""What the cases need of a driver and its data plane."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Protocol
+
+from tests.conformance.hops.client import Hops
+from tests.conformance.scene import Copy, Lane
+
+DRIVERS = ("envoy", "gateway-api", "istio")
+
+
+class Plane(Protocol):
+    """A chain whose baseline runs behind a driver; lanes come, change and go."""
+
+    hops: Hops
+
+    def open(self, lanes: Mapping[str, Lane]) -> None:
+        """Starts their copies and writes their objects; requests take them a moment later."""
+
+    def show(self, service: str, lane: str, copy: Copy) -> None:
+        """The cluster sees another state of a copy."""
+
+    def close(self, lane: str) -> None:
+        """The lane ends: its routes first, its copies then."""

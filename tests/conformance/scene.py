@@ -1,0 +1,57 @@
+"""The one chain of the suite and its lanes, as data. Every case asks for one of these lanes, or for none.
+
+web -> orders -> payment -> ledger        each with the ports http, admin (HTTP as well) and grpc
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+CHAIN = "shop"
+SERVICES = ("web", "orders", "payment", "ledger")
+PORTS = {"http": 8080, "admin": 8081, "grpc": 9090}
+DOMAIN = "preview.example.com"
+BASELINE = "baseline"
+LONGEST = "a-lane-whose-name-has-as-many-characters-as-a-dns-label-may-have"[:63]
+LONGER = LONGEST[:62] + "x"  # differs in the last character alone
+
+
+class Copy(StrEnum):
+    """What is to be seen of a lane's copy of a service."""
+
+    READY = "ready"
+    UNREADY = "unready"  # it listens, but is not ready
+    CRASHED = "crashed"  # it counts as ready, and nobody listens
+
+
+@dataclass(frozen=True)
+class Lane:
+    """`copies` by service; a service that is not in it is not in the lane."""
+
+    copies: Mapping[str, Copy] = field(default_factory=dict)
+    mode: str = "loose"
+    parent: str = ""
+
+
+def _ready(*services: str) -> dict[str, Copy]:
+    return dict.fromkeys(services, Copy.READY)
+
+
+LANES: Mapping[str, Lane] = {
+    "pr-4": Lane(_ready("orders", "payment")),
+    "pr-42": Lane(_ready("payment")),
+    "entry": Lane(_ready("web")),
+    "end": Lane(_ready("ledger")),
+    "all-four": Lane(_ready(*SERVICES)),
+    "gap": Lane(_ready("web", "payment")),
+    "empty": Lane(),
+    "a": Lane(_ready("payment")),
+    "42": Lane(_ready("payment")),
+    "two--hyphens": Lane(_ready("payment")),
+    LONGEST: Lane(_ready("payment")),
+    LONGER: Lane(_ready("orders")),
+    "unready": Lane(_ready("orders") | {"payment": Copy.UNREADY}),
+    "crashed": Lane(_ready("orders") | {"payment": Copy.CRASHED}),
+}
