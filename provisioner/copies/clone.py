@@ -23,7 +23,8 @@ What changes in a copy; everything else stays as it is:
 A copy that does not follow its baseline (`lifecycle.follow: false`) notes on itself the baseline that it was
 derived from, and is derived from that again: so a push and a change by hand are seen to as ever.
 
-The copy's Service is headless: the ports are those of the baseline's, the pods the copy's alone.
+The copy's Service has the ports of the baseline's and the pods of the copy alone. It is headless, except
+where a mesh routes to it: to a sidecar of Istio a headless Service is an address to pass on, no destination.
 
 Input is raw JSON as the cluster gave it and is not changed; typed models would drop what they do not know.
 """
@@ -70,6 +71,7 @@ class Order:
     image: str
     follows: bool = True  # the baseline's changes
     replicas: int = 1  # 0: it sleeps
+    headless: bool = True  # its Service
 
     @property
     def labels(self) -> dict[str, str]:
@@ -149,12 +151,13 @@ def _revision(workload: Json) -> Json:
 
 def _service(order: Order, baseline: Json) -> Json:
     ports = selection.original_spec(baseline).get("ports") or ()
+    address = {"clusterIP": "None"} if order.headless else {}
     return {
         "apiVersion": "v1",
         "kind": "Service",
         "metadata": metadata(order, order.service_name, order.labels, {}),
         "spec": {
-            "clusterIP": "None",
+            **address,
             "ports": [{field: port[field] for field in _PORT_FIELDS if field in port} for port in ports],
             "selector": order.identity,
         },

@@ -13,7 +13,6 @@ Json = dict[str, Any]
 _FIXED: dict[str, tuple[str, ...]] = {
     "Deployment": ("selector",),
     "StatefulSet": ("selector", "serviceName", "podManagementPolicy", "volumeClaimTemplates"),
-    "Service": ("clusterIP",),
 }
 # what tells the entries of a list apart, so that the cluster may reorder them and add some of its own
 _KEYS = ("name", "mountPath", "containerPort", "key", "topologyKey", "uid")
@@ -56,6 +55,8 @@ def is_foreign(thing: Json) -> bool:
 def is_fixed_otherwise(thing: Json, wanted: Json) -> bool:
     """Whether it differs from `wanted` in a field that can only be set when the object is made."""
     here, there = thing["spec"], wanted["spec"]
+    if thing["kind"] == "Service":
+        return _is_headless(here) != _is_headless(there)
     return any(
         not covers(here.get(field), there[field]) for field in _FIXED.get(thing["kind"], ()) if field in there
     )
@@ -124,6 +125,10 @@ def _merge_key(wanted: Sequence[Any]) -> str | None:
     if not wanted or not all(isinstance(one, dict) for one in wanted):
         return None
     return next((key for key in _KEYS if all(key in one for one in wanted)), None)
+
+
+def _is_headless(spec: Json) -> bool:
+    return bool(spec.get("clusterIP") == "None")
 
 
 def _controller(thing: Json) -> Json:

@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from provisioner import labels
-from provisioner.chain.model import Chain, Service
+from provisioner.chain.model import Chain, Driver, Service
 from provisioner.changes import Verdict
 from provisioner.copies import clone, live, placement, policies, refusals, selection
 from provisioner.copies.policies import Copied, Kin
@@ -92,8 +92,8 @@ class Plan:
 def make(chain: Chain, lane: Lane, wanted: Sequence[Wanted], snapshot: Snapshot, replicas: int = 1) -> Plan:
     """The plan for one lane; `lane` has its uid, and each of its workloads so many replicas. Raises nothing
     for a service that cannot be cloned: see `Plan.problems`."""
-    follow = chain.lifecycle.follow
-    orders = [clone.Order(lane, one.service, one.image, follow, replicas) for one in wanted]
+    follow, headless = chain.lifecycle.follow, chain.driver is Driver.ENVOY
+    orders = [clone.Order(lane, one.service, one.image, follow, replicas, headless) for one in wanted]
     copies, problems = _copies(orders, chain, snapshot)
     kept = [one for one in snapshot.owned if live.service_of(one) in problems]
     owned = {identity(one): one for one in snapshot.owned}
