@@ -151,6 +151,16 @@ class Lifecycle:
 
 
 @dataclass(frozen=True)
+class Warmup:
+    """How a new endpoint is eased in: over `duration` its share rises from `minimum_percent` of its full one,
+    in a line with an `aggression` of 1, sooner with a greater one."""
+
+    duration: timedelta
+    minimum_percent: int = 10
+    aggression: float = 1.0
+
+
+@dataclass(frozen=True)
 class Chain:
     name: str
     repositories: tuple[Repository, ...]
@@ -161,6 +171,7 @@ class Chain:
     entry: Entry = field(default_factory=Entry)
     carriers: Carriers = field(default_factory=Carriers)
     driver: Driver = Driver.ENVOY
+    warmup: Warmup | None = None
     mode: Mode = Mode.LOOSE  # of new lanes
     lifecycle: Lifecycle = field(default_factory=Lifecycle)
     forks: ForkPolicy = ForkPolicy.APPROVE

@@ -17,7 +17,7 @@ OLDEST = (1, 29)
 # what Laneway writes into a Lane; a definition without one of these drops it in silence
 NEEDED = (
     *("spec.chain", "spec.lane", "spec.members", "spec.mode", "spec.pin", "spec.ttl", "spec.approved"),
-    "status",
+    *("spec.parent", "status"),
 )
 INSTALL = "kubectl apply --server-side -f charts/laneway/crds"
 

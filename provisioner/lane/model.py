@@ -98,6 +98,7 @@ class Lane:
     pinned: bool = False
     ttl: timedelta | None = None  # None: the chain's
     approved: tuple[str, ...] = ()  # shas of forks that may run
+    parent: str = ""  # the lane that stands in for what this one lacks; it need not exist
     uid: str = ""  # empty: not in the cluster yet
     resource_version: str = ""
     generation: int = 0
@@ -142,6 +143,8 @@ class Lane:
             spec["ttl"] = durations.format(self.ttl)
         if self.approved:
             spec["approved"] = list(self.approved)
+        if self.parent:
+            spec["parent"] = self.parent
         return spec
 
     def to_object(self) -> Json:
@@ -166,6 +169,7 @@ class Lane:
             pinned=bool(spec.get("pin", False)),
             ttl=durations.parse(ttl) if ttl else None,
             approved=tuple(spec.get("approved", ())),
+            parent=spec.get("parent", ""),
             uid=metadata["uid"],
             resource_version=metadata["resourceVersion"],
             generation=metadata.get("generation", 0),

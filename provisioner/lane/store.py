@@ -37,7 +37,8 @@ def write(cluster: Cluster, lane: Lane) -> Lane:
     it was written, created or deleted meanwhile."""
     if not lane.uid:
         return Lane.from_object(cluster.create(lane.to_object()))
-    patch = {"metadata": {"resourceVersion": lane.resource_version}, "spec": {"ttl": None, **lane.spec()}}
+    spec = {"ttl": None, "parent": None, **lane.spec()}
+    patch = {"metadata": {"resourceVersion": lane.resource_version}, "spec": spec}
     return Lane.from_object(_merge(cluster, lane, patch))
 
 

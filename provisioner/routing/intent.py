@@ -21,7 +21,7 @@ from enum import StrEnum
 from typing import Any
 
 from provisioner import labels
-from provisioner.chain.model import Carriers, Chain, Entry, Protocol
+from provisioner.chain.model import Carriers, Chain, Entry, Protocol, Warmup
 from provisioner.lane.model import Mode, Phase
 from provisioner.routing.protocols import UNSAID, protocol
 from provisioner.routing.slices import Slice, read_slice
@@ -37,6 +37,7 @@ class State(StrEnum):
     READY = "ready"
     UNREADY = "unready"
     ASLEEP = "asleep"  # it has no pods, or they are on their way: the waker holds its requests
+    MISSING = "missing"  # a strict lane has no ready copy here: 503, never the baseline
 
 
 @dataclass(frozen=True, order=True)
@@ -47,12 +48,16 @@ class Endpoint:
 
 @dataclass(frozen=True)
 class Copy:
-    """A lane's copy of a service at one port; `endpoints` are its ready pods."""
+    """A lane's copy of a service at one port; `endpoints` are its ready pods. `origin` is the ancestor whose
+    copy it is, empty where it is the lane's own; `name` that of the Service which the pods are behind, empty
+    where there is none."""
 
     lane: str
     state: State
     endpoints: tuple[Endpoint, ...] = ()
     mode: Mode = Mode.LOOSE
+    origin: str = ""
+    name: str = ""
 
 
 @dataclass(frozen=True)
@@ -100,6 +105,7 @@ class ChainIntent:
     shards: int
     services: tuple[Service, ...]
     entry: Entry = field(default_factory=Entry)
+    warmup: Warmup | None = None
 
     def within(self, namespace: str) -> tuple[Service, ...]:
         """The services of one namespace: what one router there serves."""
@@ -212,7 +218,7 @@ def build_chain(
         for twin in twins
         if service_name(twin)[0] == chain.name and service_name(twin)[2] in known
     )
-    return ChainIntent(chain.name, chain.carriers, chain.shards, tuple(services), chain.entry)
+    return ChainIntent(chain.name, chain.carriers, chain.shards, tuple(services), chain.entry, chain.warmup)
 
 
 def build_service(chain: Chain, twin: Json, slices: Iterable[Slice], routed: Mapping[str, Routed]) -> Service:

@@ -98,7 +98,7 @@ class Inventory:
             if key[0] == chain
         )
         found = tuple(service for service in services if service)
-        return ChainIntent(chain, wanted.carriers, wanted.shards, found, wanted.entry)
+        return ChainIntent(chain, wanted.carriers, wanted.shards, found, wanted.entry, wanted.warmup)
 
     def standing(self, where: Key, lane: str, number: int) -> Standing:
         """Who can answer a lane's request at a port of a service; nobody where that is not routed."""
