@@ -12,6 +12,7 @@ from tests.support.routing import LoopThread, address
 
 Talk = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 END = b"\r\n\r\n"
+TCP_LISTENER = FIRST_LISTENER + 1  # of the service `database`
 
 
 class Wire:
@@ -64,6 +65,14 @@ def until(connection: socket.socket, end: bytes = END) -> bytes:
     while not found.endswith(end) and (more := connection.recv(1)):
         found += more
     return found
+
+
+def exactly(connection: socket.socket, count: int) -> bytes:
+    """The next `count` bytes; fewer when the other side ended before."""
+    found = bytearray()
+    while len(found) < count and (more := connection.recv(count - len(found))):
+        found += more
+    return bytes(found)
 
 
 def rest(connection: socket.socket) -> bytes:

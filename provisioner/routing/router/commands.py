@@ -71,9 +71,10 @@ def envoy(context: typer.Context, drain: bool = typer.Option(False, help="Drain 
         pod = launch.node(os.environ)
         seconds = float(os.environ.get("LANEWAY_DRAIN_SECONDS", "20"))
         least = float(os.environ.get("LANEWAY_DRAIN_LEAST_SECONDS", "3"))
-        launch.drain(launch.folder(pod) / launch.ADMIN_SOCKET, seconds, least)
+        launch.drain(launch.folder(pod) / launch.ADMIN_SOCKET, pod.listeners, seconds, least)
         return
     arguments = launch.command(os.environ, context.args)
     os.chdir(launch.folder(launch.node(os.environ)))
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # Envoy would leave who helped it start as a zombie
+    launch.raise_open_files()
     os.execv(arguments[0], arguments)

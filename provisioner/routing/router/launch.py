@@ -6,6 +6,8 @@ import http.client
 import importlib.util
 import json
 import os
+import re
+import resource
 import select
 import shutil
 import socket
@@ -17,7 +19,6 @@ from pathlib import Path
 
 from provisioner.errors import ConfigError
 from provisioner.routing.envoy import Node
-from provisioner.routing.envoy.listeners import READY
 from provisioner.routing.envoy.node import READY_PORT, parse_listeners
 from provisioner.routing.router.bootstrap import bootstrap
 
@@ -26,6 +27,8 @@ Environment = Mapping[str, str]
 ADMIN_SOCKET = "admin.sock"
 SNAPSHOT = "intent"  # the file in LANEWAY_WARM
 WARM_SECONDS = 20.0  # that its process may take to start before Envoy starts without it
+# Envoy writes colons of addresses as underscores; a listener's share on each worker has no port.
+_CONNECTIONS = re.compile(r"listener\..+_(?P<port>\d+)\.downstream_cx_active: (?P<count>\d+)$")
 QUIET = "misc:error"  # else each listener warns that a field of ours (allow_custom_methods) is a new one
 
 
@@ -164,19 +167,27 @@ def admin(path: Path, request: str, timeout: float = 5.0) -> tuple[int, str]:
         connection.close()
 
 
-def drain(path: Path, seconds: float, least: float = 0.0) -> None:
-    """Ends readiness, lets connections finish, and returns when none is left, but not before `least` seconds:
-    new ones come until every node has heard that the pod leaves. After `seconds` it returns anyway."""
+def drain(path: Path, ports: Sequence[int], seconds: float, least: float = 0.0) -> None:
+    """Ends readiness, lets connections finish, and returns when none is left at the listeners of these ports,
+    but not before `least` seconds: new ones come until every node has heard that the pod leaves. After
+    `seconds` it returns anyway."""
     start = time.monotonic()
     admin(path, "/healthcheck/fail")
     admin(path, "/drain_listeners?graceful&skip_exit")
-    while (passed := time.monotonic() - start) < seconds and (passed < least or _open_connections(path)):
+    while (passed := time.monotonic() - start) < seconds and (
+        passed < least or open_connections(path, ports)
+    ):
         time.sleep(0.2)
 
 
-def _open_connections(path: Path) -> int:
-    """Connections to Services' listeners; the readiness probe's and the admin interface's do not count."""
-    _, body = admin(path, "/stats?filter=downstream_cx_active$")
-    gauges = dict(line.rsplit(": ", 1) for line in body.splitlines() if line.startswith("http."))
-    ours = {name: int(count) for name, count in gauges.items() if name.split(".")[1] not in ("admin", READY)}
-    return sum(ours.values())
+def open_connections(path: Path, ports: Sequence[int]) -> int:
+    """Connections to the listeners of these ports, of whatever protocol."""
+    _, body = admin(path, "/stats?filter=^listener%5C..*downstream_cx_active$")
+    found = (_CONNECTIONS.match(line) for line in body.splitlines())
+    return sum(int(one["count"]) for one in found if one and int(one["port"]) in ports)
+
+
+def raise_open_files() -> None:
+    """As many open files as the pod may have: each connection is two, and many run-times begin with 1,024."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))

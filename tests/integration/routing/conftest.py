@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from typing import Any
 
@@ -25,6 +25,7 @@ from tests.support.routing import (
     twin,
     wait_until,
 )
+from tests.support.wire import TCP_LISTENER, Talk, Wire
 
 
 class World:
@@ -92,6 +93,26 @@ class World:
             got.setdefault(key.lower(), []).append(value)
         lane, baggage = (",".join(got[key]) if key in got else None for key in ("x-preview-lane", "baggage"))
         return lane, baggage, answer.get("x-preview-lane-served")
+
+
+@pytest.fixture
+def database(world) -> Iterator[Callable[[Talk], Wire]]:
+    """Starts the router before payment and before a service with a TCP port, which talks as the test says."""
+    opened = []
+
+    def begin(talk: Talk) -> Wire:
+        wire = Wire(world.thread, talk, 5432)
+        opened.append(wire)
+        world.store.put(
+            twin("database", TCP_LISTENER, 5432, name=""),
+            endpoint_slice("database", [wire.address], port=5432, name=""),
+        )
+        world.start(chain(["payment", "database"]), (FIRST_LISTENER, TCP_LISTENER))
+        return wire
+
+    yield begin
+    for one in opened:
+        one.close()
 
 
 @pytest.fixture

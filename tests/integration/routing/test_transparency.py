@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 import socket
-import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import grpc
 import pytest
 
 from provisioner.routing.envoy.node import FIRST_LISTENER
-from provisioner.routing.router import launch
-from tests.support.routing import address, chain, endpoint_slice, get, lane, twin, wait_until
+from tests.support.routing import address, endpoint_slice, get, lane
 
 ADDED = {"x-forwarded-proto"}
 
@@ -138,40 +135,3 @@ def test_grpc_errors_arrive_as_the_copy_gave_them(calls):
         calls.unary_unary("/s/fail")(b"", timeout=10, metadata=GRPC_TAG)
     assert found.value.code() is grpc.StatusCode.NOT_FOUND
     assert found.value.details() == "pr-4"
-
-
-def test_a_tcp_port_passes_through_even_when_the_server_speaks_first(world):
-    async def speak(reader, writer):
-        writer.write(b"hello")
-        writer.write(await reader.read(5))
-        writer.close()
-
-    where = address()
-    server = world.thread.run(asyncio.start_server(speak, where, 5432))
-    world.store.put(
-        twin("database", FIRST_LISTENER + 1, 5432, name="tcp-sql"),
-        endpoint_slice("database", [where], port=5432, name="tcp-sql"),
-    )
-    world.start(chain(["payment", "database"]), (FIRST_LISTENER, FIRST_LISTENER + 1))
-    with socket.create_connection((world.envoy.address, FIRST_LISTENER + 1), 10) as connection:
-        assert receive(connection, 5) == b"hello"
-        connection.sendall(b"there")
-        assert receive(connection, 5) == b"there"
-    world.thread.loop.call_soon_threadsafe(server.close)
-
-
-def test_draining_ends_readiness_and_waits_for_open_connections(world):
-    world.start()
-    admin = world.envoy.home / launch.ADMIN_SOCKET
-    connection = socket.create_connection((world.envoy.address, FIRST_LISTENER), 10)
-    connection.sendall(UPGRADE % b"")
-    receive(connection, 12)
-    draining = threading.Thread(target=launch.drain, args=(admin, 10.0))
-    draining.start()
-    wait_until(lambda: not world.envoy.is_ready(), what="the end of readiness")
-    connection.sendall(b"ping")
-    assert draining.is_alive()
-    assert world.ask() == (200, "baseline", None), "requests that still come are answered"
-    connection.close()
-    draining.join(8)
-    assert not draining.is_alive()
