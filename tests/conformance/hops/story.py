@@ -1,4 +1,4 @@
-"""What a request met on its way: a hop for each service, told back from the last to the client. Plain data."""
+"""What a request met on its way: a hop for each service, told back from last to first. Plain data."""
 
 from __future__ import annotations
 
