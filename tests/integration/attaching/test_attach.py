@@ -108,21 +108,26 @@ def answers(cluster, headers=None, name="payment", namespace=NAMESPACE):
 
 
 @contextmanager
-def asking(cluster):
-    """Requests to payment all the while; counts of who answered."""
+def meanwhile(traffic):
+    """Runs `traffic(seen, stop)` in a thread until it is left; `seen` are the counts that it keeps."""
     seen, stop = collections.Counter(), threading.Event()
-
-    def ask():
-        while not stop.wait(0.005):
-            seen[answers(cluster)] += 1
-
-    thread = threading.Thread(target=ask)
+    thread = threading.Thread(target=traffic, args=(seen, stop))
     thread.start()
     try:
         yield seen
     finally:
         stop.set()
         thread.join()
+
+
+def asking(cluster):
+    """Requests to payment all the while; counts of who answered."""
+
+    def ask(seen, stop):
+        while not stop.wait(0.005):
+            seen[answers(cluster)] += 1
+
+    return meanwhile(ask)
 
 
 def test_attach_and_detach_harm_no_request_and_leave_nothing(running):
@@ -153,38 +158,30 @@ def test_connections_that_go_through_the_router_are_drained_when_it_goes(running
     assert set(seen) == {200, "connections"}, seen
 
 
-@contextmanager
 def keeping(cluster):
     """Requests over one connection, and over another when the server has closed it; counts of statuses."""
-    seen, stop = collections.Counter(), threading.Event()
     spec = cluster.get("Service", "payment", NAMESPACE)["spec"]
 
-    def ask(connection):
+    def ask(connection, seen):
         connection.request("GET", "/")
         answer = connection.getresponse()
         answer.read()
         seen[answer.status] += 1
         return not answer.will_close
 
-    def keep():
+    def keep(seen, stop):
         while not stop.is_set():
             connection = http.client.HTTPConnection(spec["clusterIP"], spec["ports"][0]["port"], timeout=10)
             seen["connections"] += 1
             try:
-                while ask(connection) and not stop.wait(0.005):
+                while ask(connection, seen) and not stop.wait(0.005):
                     pass
             except OSError as error:
                 seen[repr(error)] += 1
             finally:
                 connection.close()
 
-    thread = threading.Thread(target=keep)
-    thread.start()
-    try:
-        yield seen
-    finally:
-        stop.set()
-        thread.join()
+    return meanwhile(keep)
 
 
 def open_lane(cluster, name):

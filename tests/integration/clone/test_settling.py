@@ -12,16 +12,17 @@ from provisioner.cluster import Cluster
 from provisioner.lane.model import Lane
 from tests.support import baseline as b
 from tests.support import clones
-from tests.support.devcluster import devcluster
+from tests.support.devcluster import Devcluster
+from tests.support.nodeless import dev
+
+__all__ = ["dev"]
 
 
 @pytest.fixture(scope="module")
-def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    """An API server without a node, so that what is written stays as it is."""
-    with devcluster(tmp_path_factory.mktemp("devcluster"), "--no-node") as running:
-        namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "shop"}}
-        running.cluster.apply(namespace, force=True)
-        yield running.cluster
+def cluster(dev: Devcluster) -> Cluster:
+    namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "shop"}}
+    dev.cluster.apply(namespace, force=True)
+    return dev.cluster
 
 
 @pytest.fixture

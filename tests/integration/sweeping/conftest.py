@@ -7,20 +7,10 @@ from uuid import uuid4
 import pytest
 
 from provisioner.cluster import Cluster
-from tests.support.devcluster import Devcluster, devcluster
+from tests.support.nodeless import cluster, dev
 from tests.support.shop import Shop, open_shop
 
-
-@pytest.fixture(scope="module")
-def dev(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Devcluster]:
-    """An API server without a node: what is written stays as it is written."""
-    with devcluster(tmp_path_factory.mktemp("devcluster"), "--no-node") as running:
-        yield running
-
-
-@pytest.fixture
-def cluster(dev: Devcluster) -> Cluster:
-    return dev.cluster
+__all__ = ["cluster", "dev", "shop"]
 
 
 @pytest.fixture
