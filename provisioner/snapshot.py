@@ -37,8 +37,8 @@ def read(
     has_none: HasNone = unknown,
 ) -> Snapshot:
     """The baseline of the chain's namespaces and what the lane owns there, also if somebody took the labels
-    off it; nothing where neither matters. NetworkPolicies are not
-    asked for where `has_none` knows of none."""
+    off it; nothing where neither matters. NetworkPolicies are not asked for where `has_none` knows of
+    none."""
     kinds = _kinds(chain)
     free = {one for one in chain.namespaces if has_none(POLICY, one)}
 
