@@ -5,6 +5,7 @@
 --   SHARDS  over how many clusters lanes are spread   TARGET   the header that names the cluster to the route
 -- The header wins over the baggage, the baggage over the host; a name that no lane can have is ignored. When
 -- there is a lane, both carriers say so to the application, and everything else in the baggage stays.
+-- Where the chain is entered by more than these, or not by all of them, entry.lua follows.
 
 local function lane_name(text)
   if not text or #text > 63 or text == "baseline" or text == "none" then return nil end
@@ -44,14 +45,15 @@ local function shard(lane)
   return hash % SHARDS
 end
 
-function envoy_on_request(handle)
-  local headers = handle:headers()
-  if headers:get(TARGET) then headers:remove(TARGET) end
+-- The header and the baggage as they came, and what `read` finds.
+local function carried(headers)
   local tagged, baggage = headers:get(HEADER), headers:get("baggage")
-  local member, ours, others = nil, 0, nil
-  if baggage and baggage:find(KEY, 1, true) then member, ours, others = read(baggage) end
-  local lane = lane_name(tagged) or member or from_host(headers:get(":authority"))
-  if not lane then return end
+  if baggage and baggage:find(KEY, 1, true) then return tagged, baggage, read(baggage) end
+  return tagged, baggage, nil, 0, nil
+end
+
+-- Puts the request into the lane; what follows the lane is what `carried` gave.
+local function enter(handle, headers, lane, tagged, baggage, member, ours, others)
   if tagged ~= lane then headers:replace(HEADER, lane) end
   if ours ~= 1 or member ~= lane then
     local rest = others and table.concat(others, ",") or baggage or ""
@@ -59,4 +61,12 @@ function envoy_on_request(handle)
   end
   headers:replace(TARGET, CLUSTER .. shard(lane))
   handle:streamInfo():dynamicMetadata():set("envoy.lb", "lane", lane)
+end
+
+function envoy_on_request(handle)
+  local headers = handle:headers()
+  if headers:get(TARGET) then headers:remove(TARGET) end
+  local tagged, baggage, member, ours, others = carried(headers)
+  local lane = lane_name(tagged) or member or from_host(headers:get(":authority"))
+  if lane then enter(handle, headers, lane, tagged, baggage, member, ours, others) end
 end

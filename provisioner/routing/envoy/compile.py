@@ -8,10 +8,11 @@ from itertools import chain as joined
 
 from provisioner.chain.model import Protocol
 from provisioner.names import shard as shard_of
-from provisioner.routing.envoy import clusters, endpoints, listeners, waking
+from provisioner.routing.envoy import clusters, endpoints, entrance, listeners, waking
 from provisioner.routing.envoy.node import Node
 from provisioner.routing.envoy.resources import CLUSTER, ENDPOINTS, LISTENER, Resource, Resources
 from provisioner.routing.intent import ChainIntent, Copy, Port, Service
+from provisioner.routing.links import Keys
 
 Make = Callable[[], Resource]
 Part = tuple[tuple[str, str], Hashable, Make]  # (type, name), what it is made of, how
@@ -35,12 +36,12 @@ class Compiler:
             [woken, *self._collect(services, intent.shards, partial(_shared_parts, intent.shards))]
         )
 
-    def own(self, intent: ChainIntent, node: Node) -> Resources:
-        """Listeners: each router binds its own address."""
+    def own(self, intent: ChainIntent, node: Node, keys: Keys = ()) -> Resources:
+        """Listeners: each router binds its own address. `keys` check the chain's links."""
         services = intent.within(node.namespace)
-        context = (intent.carriers, intent.shards, node.address)
+        context = (intent.carriers, intent.shards, intent.entry, keys, node.address)
         ready = [self._resource(*part) for part in _ready_parts(services, node)]
-        return _by_type([*self._collect(services, context, partial(_own_parts, intent, node)), *ready])
+        return _by_type([*self._collect(services, context, partial(_own_parts, intent, node, keys)), *ready])
 
     def _collect(self, services: Iterable[Service], context: Hashable, parts: Parts) -> Iterator[Resource]:
         for service in services:
@@ -110,8 +111,9 @@ def sharded(copies: Sequence[Copy], shards: int) -> tuple[tuple[Copy, ...], ...]
     return tuple(tuple(one) for one in found)
 
 
-def _own_parts(intent: ChainIntent, node: Node, service: Service) -> Iterator[Part]:
-    return joined.from_iterable(_listener_parts(intent, node, service, port) for port in service.ports)
+def _own_parts(intent: ChainIntent, node: Node, keys: Keys, service: Service) -> Iterator[Part]:
+    lanes = listeners.Lanes(intent.carriers, intent.shards, entrance.at(intent, service, keys))
+    return joined.from_iterable(_listener_parts(intent, node, lanes, service, port) for port in service.ports)
 
 
 def _ready_parts(services: Iterable[Service], node: Node) -> Iterator[Part]:
@@ -122,9 +124,11 @@ def _ready_parts(services: Iterable[Service], node: Node) -> Iterator[Part]:
         yield key, (node.address, node.ready_port), lambda: listeners.ready(node.address, node.ready_port)
 
 
-def _listener_parts(intent: ChainIntent, node: Node, service: Service, port: Port) -> Iterator[Part]:
+def _listener_parts(
+    intent: ChainIntent, node: Node, lanes: listeners.Lanes, service: Service, port: Port
+) -> Iterator[Part]:
     name = clusters.baseline_name(service.name, port.number)
-    content = (service.domain, port.listener, port.protocol, intent.carriers, intent.shards, node.address)
+    content = (service.domain, port.listener, port.protocol, lanes, node.address)
     if port.protocol is Protocol.TCP:
         yield (LISTENER, name), content, lambda: listeners.tcp(service, port, node.address)
         return
@@ -136,8 +140,4 @@ def _listener_parts(intent: ChainIntent, node: Node, service: Service, port: Por
         intent.carriers,
         lambda: waking.listener(at, intent.carriers),
     )
-    yield (
-        (LISTENER, name),
-        content,
-        lambda: listeners.http(service, port, intent.carriers, intent.shards, node.address),
-    )
+    yield (LISTENER, name), content, lambda: listeners.http(service, port, lanes, node.address)

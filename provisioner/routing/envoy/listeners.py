@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from typing import Any
 
 from provisioner.chain.model import Carriers
 from provisioner.routing.envoy import clusters, defaults
+from provisioner.routing.envoy import entrance as entering
+from provisioner.routing.envoy.entrance import Entrance
 from provisioner.routing.envoy.resources import LISTENER, Resource, extension, from_json
 from provisioner.routing.envoy.routes import TARGET, local_replies, route_table
 from provisioner.routing.intent import Port, Service
@@ -20,15 +23,34 @@ HTTP = "envoy.filters.network.http_connection_manager"
 HTTP_MESSAGE = "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"
 
 
-def http(service: Service, port: Port, carriers: Carriers, shards: int, address: str) -> Resource:
+@dataclass(frozen=True)
+class Lanes:
+    """What a listener has to know of how requests name their lanes. `entrance` is None where only header,
+    baggage and host do."""
+
+    carriers: Carriers
+    shards: int
+    entrance: Entrance | None = None
+
+    @property
+    def header(self) -> str:
+        return self.carriers.header
+
+
+def http(service: Service, port: Port, lanes: Lanes, address: str) -> Resource:
     """Where the requests of a Service port come in."""
-    name = clusters.baseline_name(service.name, port.number)
+    name, header, entrance = clusters.baseline_name(service.name, port.number), lanes.header, lanes.entrance
     manager = {
         **defaults.connection_manager(),
+        **(entering.client_address(entrance) if entrance else {}),
         "stat_prefix": name,
-        "http_filters": [_lane_filter(service, port, carriers, shards), router()],
-        "route_config": route_table(service.name, port.number, carriers.header),
-        "local_reply_config": local_replies(service.name, carriers.header),
+        "http_filters": [
+            *(entering.checks(entrance) if entrance else []),
+            _lane_filter(service, port, lanes),
+            router(),
+        ],
+        "route_config": route_table(service.name, port.number, header),
+        "local_reply_config": local_replies(service.name, header),
     }
     return from_json(
         LISTENER, name, _bound(name, address, port.listener, extension(HTTP, HTTP_MESSAGE, manager))
@@ -93,22 +115,31 @@ def router() -> Json:
     return extension("envoy.filters.http.router", "envoy.extensions.filters.http.router.v3.Router", fields)
 
 
-def _lane_filter(service: Service, port: Port, carriers: Carriers, shards: int) -> Json:
+def _lane_filter(service: Service, port: Port, lanes: Lanes) -> Json:
+    carriers, entrance = lanes.carriers, lanes.entrance
     constants = {
         "HEADER": carriers.header.lower(),
         "KEY": carriers.baggage,
         "DOMAIN": service.domain.lower(),
         "CLUSTER": clusters.shard_prefix(service.name, port.number),
-        "SHARDS": shards,
+        "SHARDS": lanes.shards,
         "TARGET": TARGET,
     }
-    # JSON's strings and whole numbers are Lua's, as long as they are ASCII
-    values = ", ".join(json.dumps(value) for value in constants.values())
-    source = f"local {', '.join(constants)} = {values}\n{_script()}"
+    script = _script("carriers.lua")
+    if entrance:
+        constants |= entering.constants(entrance, service.name, carriers)
+        script += _script("entry.lua")
+    values = ", ".join(map(_literal, constants.values()))
+    source = f"local {', '.join(constants)} = {values}\n{script}"
     fields = {"default_source_code": {"inline_string": source}}
     return extension("envoy.filters.http.lua", "envoy.extensions.filters.http.lua.v3.Lua", fields)
 
 
+def _literal(value: Any) -> str:
+    """As Lua writes it: JSON's strings, whole numbers and truth are Lua's, as long as they are ASCII."""
+    return f"{{{', '.join(map(_literal, value))}}}" if isinstance(value, list) else json.dumps(value)
+
+
 @cache
-def _script() -> str:
-    return (files("provisioner.routing") / "carriers.lua").read_text("ascii")
+def _script(name: str) -> str:
+    return (files("provisioner.routing") / name).read_text("ascii")

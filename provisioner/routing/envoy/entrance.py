@@ -1,0 +1,145 @@
+"""What an Envoy does more where a chain is entered: it checks who may name a lane, and takes links.
+
+Three filters, each only where the chain's file asks for it. Envoy's own check signatures (jwt_authn) and
+addresses (rbac, as a shadow: it decides nothing) and let every request pass; the lanes' filter reads what
+they found and decides, as `provisioner.routing.entry` says. Neither they nor it depend on any lane.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from dataclasses import dataclass
+from itertools import product
+from typing import Any
+
+from provisioner.chain.model import Carriers, Entry, Trust, Untrusted
+from provisioner.routing import links
+from provisioner.routing.envoy.resources import extension
+from provisioner.routing.envoy.routes import everything
+from provisioner.routing.intent import ChainIntent, Service
+
+Json = dict[str, Any]
+
+# where entry.lua finds what was found
+LINKED, TICKETED = "link", "ticket"
+
+_JWT = "envoy.filters.http.jwt_authn"
+_JWT_MESSAGES = "envoy.extensions.filters.http.jwt_authn.v3"
+_ADDRESS = "envoy.http.original_ip_detection.xff"
+_ADDRESS_MESSAGE = "envoy.extensions.http.original_ip_detection.xff.v3.XffConfig"
+_MOST_HYPHENS = 4  # of a header whose every other spelling is looked for
+
+
+@dataclass(frozen=True)
+class Entrance:
+    """How a chain is entered. Without `keys` no signature can be checked, and none counts."""
+
+    chain: str
+    entry: Entry
+    keys: links.Keys = ()
+
+
+def at(intent: ChainIntent, service: Service, keys: links.Keys) -> Entrance | None:
+    """None where header, baggage and host say it all: at inner services, and where everything is trusted."""
+    entry = intent.entry
+    asked = entry.cookie or entry.link or entry.trust is not Trust.HEADER
+    if not asked or service.name != entry.service:
+        return None
+    return Entrance(intent.name, entry, keys if entry.link else ())
+
+
+def checks(entrance: Entrance) -> list[Json]:
+    """The filters that come before the lanes' own."""
+    found = [_signatures(entrance)] if entrance.keys else []
+    return [*found, _addresses(entrance.entry)] if entrance.entry.networks else found
+
+
+def client_address(entrance: Entrance) -> Json:
+    """Fields of the connection manager: where a request comes from when there are proxies in front. Without
+    them it is the connection's own address, which needs no field."""
+    if not entrance.entry.hops:
+        return {}
+    # Envoy counts the proxies beyond the nearest one
+    fields = {"xff_num_trusted_hops": entrance.entry.hops - 1, "skip_xff_append": True}
+    return {"original_ip_detection_extensions": [extension(_ADDRESS, _ADDRESS_MESSAGE, fields)]}
+
+
+def ticket(entry: Entry) -> str:
+    """The name of the cookie that a link sets."""
+    return f"laneway-{entry.link}"
+
+
+def constants(entrance: Entrance, service: str, carriers: Carriers) -> dict[str, Any]:
+    """The settings of entry.lua."""
+    entry = entrance.entry
+    return {
+        "SERVICE": service,
+        "CHAIN": entrance.chain,
+        "COOKIE": entry.cookie,
+        "LINK": entry.link,
+        "TICKET": ticket(entry),
+        "SECURE": "; Secure" if entry.secure else "",
+        "TRUST": entry.trust.value,
+        "FORBIDDEN": entry.untrusted is Untrusted.FORBIDDEN,
+        "NETWORKS": bool(entry.networks),
+        "KEYS": bool(entrance.keys),
+        "ALIASES": spellings(carriers.header),
+    }
+
+
+def spellings(header: str) -> list[str]:
+    """A header's name, and those that applications take for it: to some, hyphen and underscore are one."""
+    parts = header.lower().split("-")
+    if len(parts) - 1 > _MOST_HYPHENS:
+        return ["-".join(parts), "_".join(parts)]
+    joints = product("-_", repeat=len(parts) - 1)
+    return ["".join(map("".join, zip(parts, (*joint, ""), strict=True))) for joint in joints]
+
+
+def _signatures(entrance: Entrance) -> Json:
+    """Looks at requests that have a token alone; no failure of it fails a request."""
+    name = ticket(entrance.entry)
+    either = {"requires_any": {"requirements": [_is(LINKED), _is(TICKETED), {"allow_missing_or_failed": {}}]}}
+    cookie = {"requires_any": {"requirements": [_is(TICKETED), {"allow_missing_or_failed": {}}]}}
+    asked = {**everything(), "query_parameters": [{"name": entrance.entry.link, "present_match": True}]}
+    kept = {**everything(), "headers": [{"name": "cookie", "string_match": {"contains": f"{name}="}}]}
+    fields = {
+        "providers": {
+            LINKED: {**_provider(entrance, LINKED), "from_params": [entrance.entry.link]},
+            TICKETED: {**_provider(entrance, TICKETED), "from_cookies": [name]},
+        },
+        "rules": [{"match": asked, "requires": either}, {"match": kept, "requires": cookie}],
+    }
+    return extension(_JWT, f"{_JWT_MESSAGES}.JwtAuthentication", fields)
+
+
+def _is(provider: str) -> Json:
+    return {"provider_name": provider}
+
+
+def _provider(entrance: Entrance, name: str) -> Json:
+    return {
+        "issuer": links.ISSUER,
+        "audiences": [entrance.chain],
+        "require_expiration": True,
+        "clock_skew_seconds": 1,  # 0 would be Envoy's default, a minute
+        "local_jwks": {"inline_string": links.key_set(entrance.keys)},
+        "forward": True,  # the token is taken out by the lanes' filter, which knows the rest of the request
+        "payload_in_metadata": name,
+        "failed_status_in_metadata": f"{name}_failed",
+    }
+
+
+def _addresses(entry: Entry) -> Json:
+    """Notes whether a request comes from one of the networks."""
+    # without proxies in front, what a request says of its way says nothing
+    kind = "remote_ip" if entry.hops else "direct_remote_ip"
+    principals = [{kind: _range(one)} for one in entry.networks]
+    policy = {"permissions": [{"any": True}], "principals": principals}
+    fields = {"shadow_rules": {"action": "ALLOW", "policies": {"inside": policy}}}
+    return extension("envoy.filters.http.rbac", "envoy.extensions.filters.http.rbac.v3.RBAC", fields)
+
+
+def _range(network: str) -> Json:
+    found = ipaddress.ip_network(network)
+    return {"address_prefix": str(found.network_address), "prefix_len": found.prefixlen}
