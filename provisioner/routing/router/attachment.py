@@ -20,8 +20,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from provisioner import labels
+from provisioner.routing.attached import listeners
 from provisioner.routing.envoy.node import FIRST_LISTENER
-from provisioner.routing.intent import listeners
 from provisioner.routing.router import deployment
 from provisioner.routing.router.naming import fitted
 

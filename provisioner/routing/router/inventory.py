@@ -11,8 +11,9 @@ from typing import Any
 
 from provisioner.chain.model import Chain
 from provisioner.lane.model import object_name
-from provisioner.routing import intent
-from provisioner.routing.intent import ChainIntent, Copy, Routed, Service, Standing
+from provisioner.routing import attached, lineage
+from provisioner.routing.intent import ChainIntent, Copy, Service, Standing
+from provisioner.routing.lineage import Routed
 from provisioner.routing.slices import Slice, read_slice
 
 Json = dict[str, Any]
@@ -28,29 +29,60 @@ class _Known:
 
     def __init__(self) -> None:
         self.twin: Json | None = None
-        self.slices: dict[str, dict[tuple[str, str], Slice]] = {}
+        self.slices: dict[str, tuple[Slice, ...]] = {}
         self.copies: dict[str, tuple[Copy, ...]] = {}
-        self.built: Service | None = None
-
-    def forget_lane(self, lane: str) -> None:
-        self.copies.pop(lane, None)
-        self.built = None
+        self._outdated: set[str] | None = None  # lanes to look at again; None: all
+        self._built: Service | None = None
 
     def set_twin(self, twin: Json | None) -> None:
-        self.twin, self.built = twin, None
-        self.copies.clear()
+        self.twin, self._built, self._outdated = twin, None, None
+
+    def outdate(self, lanes: Iterable[str]) -> None:
+        """What was built of these lanes may be wrong."""
+        if self._outdated is not None:
+            self._outdated.update(lanes)
+
+    def put(self, found: Slice) -> None:
+        self.slices[found.lane] = (*self.slices.get(found.lane, ()), found)
+        self._outdate_baseline(found.lane)
+
+    def drop(self, old: Slice) -> None:
+        left = tuple(one for one in self.slices[old.lane] if one.key != old.key)
+        if left:
+            self.slices[old.lane] = left
+        else:
+            del self.slices[old.lane]
+        self._outdate_baseline(old.lane)
+
+    def _outdate_baseline(self, lane: str) -> None:
+        if not lane:
+            self._built = None
 
     def service(self, chain: Chain, routed: Mapping[str, Routed]) -> Service | None:
         """The service's intent; None while it is not attached."""
         if self.twin is None:
             return None
-        if self.built is None:
-            lanes = {*self.slices, *intent.sleepers(intent.service_name(self.twin)[2], routed)}
-            missing = {lane: self.slices.get(lane, {}).values() for lane in lanes - self.copies.keys()}
-            self.copies |= intent.copies(self.twin, missing, routed)
-            baseline = tuple(self.slices.get("", {}).values())
-            self.built = intent.assemble(chain, self.twin, baseline, self.copies)
-        return self.built
+        if self._outdated is None or self._outdated:
+            self._renew(self.twin, routed)
+        if self._built is None:
+            baseline = self.slices.get("", ())
+            self._built = attached.assemble(chain, self.twin, baseline, self.copies)
+        return self._built
+
+    def _renew(self, twin: Json, routed: Mapping[str, Routed]) -> None:
+        """Looks at the outdated lanes; whatever is as it was stays the same object."""
+        site = attached.site(twin, self.slices, routed)
+        outdated = {*routed, *self.copies} if self._outdated is None else self._outdated
+        for lane in outdated:
+            now = lineage.copies(lane, site) if lane in routed else None
+            if now == self.copies.get(lane):
+                continue
+            self._built = None
+            if now is None:
+                del self.copies[lane]
+            else:
+                self.copies[lane] = now
+        self._outdated = set()
 
 
 class Inventory:
@@ -62,6 +94,7 @@ class Inventory:
         self._services: dict[Key, _Known] = {}
         self._lanes: dict[str, Json] = {}
         self._routed: dict[str, dict[str, Routed]] = {name: {} for name in self._chains}
+        self._children: dict[LaneKey, set[str]] = {}
         self._slices: dict[tuple[str, str], Slice] = {}
         self._twins: dict[tuple[str, str], Key] = {}
         self._pods: dict[str, LaneKey] = {}  # by address: of which lane it is
@@ -116,6 +149,11 @@ class Inventory:
         """The Lane object as it was seen last."""
         return self._lanes.get(object_name(chain, lane))
 
+    def ancestors(self, chain: str, lane: str) -> tuple[str, ...]:
+        """The lanes that stand in for what a lane lacks; none for one that cannot be entered."""
+        routed = self._routed.get(chain, {})
+        return lineage.ancestors(lane, routed) if lane in routed else ()
+
     def users(self, addresses: Iterable[str]) -> set[LaneKey]:
         """The lanes whose pods have these addresses."""
         return {found for one in addresses if (found := self._pods.get(one))}
@@ -142,7 +180,7 @@ class Inventory:
         chain, lane = obj["spec"]["chain"], obj["spec"]["lane"]
         if chain not in self._chains:
             return
-        routed = intent.routed_lanes([obj], self._chains[chain]).get(lane)
+        routed = lineage.routed_lanes([obj], self._chains[chain]).get(lane)
         self._lanes[obj["metadata"]["name"]] = obj
         self._set_routed(chain, lane, routed)
 
@@ -158,15 +196,32 @@ class Inventory:
             routed[lane] = now
         if before == now:
             return
-        woken = now.asleep if now else frozenset()
+        self._set_parent(chain, lane, before.parent if before else "", now.parent if now else "")
+        family = self._family(chain, lane)
         for key, known in self._services.items():
-            if key[0] == chain and (lane in known.slices or lane in known.copies or key[2] in woken):
-                known.forget_lane(lane)
+            if key[0] == chain:
+                known.outdate(family)
+
+    def _set_parent(self, chain: str, lane: str, before: str, now: str) -> None:
+        if before:
+            self._children[chain, before].discard(lane)
+            if not self._children[chain, before]:
+                del self._children[chain, before]
+        if now:
+            self._children.setdefault((chain, now), set()).add(lane)
+
+    def _family(self, chain: str, lane: str) -> set[str]:
+        """A lane and those that it may stand in for."""
+        found, edge = {lane}, {lane}
+        for _ in range(lineage.ANCESTORS):
+            edge = {child for one in edge for child in self._children.get((chain, one), ())} - found
+            found |= edge
+        return found
 
     def _put_twin(self, obj: Json) -> None:
-        key = intent.service_name(obj)
+        key = attached.service_name(obj)
         if self._serves(key):
-            intent.ports(obj)  # raises for a note that somebody broke, before anything is forgotten
+            attached.ports(obj)  # raises for a note that somebody broke, before anything is forgotten
             self._twins[(key[1], obj["metadata"]["name"])] = key
             self._known(key).set_twin(obj)
 
@@ -179,9 +234,9 @@ class Inventory:
         if found and self._serves(key := (found.chain, place[0], found.service)):
             self._slices[place] = found
             known = self._known(key)
-            known.slices.setdefault(found.lane, {})[place] = found
-            known.forget_lane(found.lane)
+            known.put(found)
             if found.lane:
+                known.outdate(self._family(found.chain, found.lane))
                 self._pods.update(dict.fromkeys(found.ready, (found.chain, found.lane)))
 
     def _forget_slice(self, place: tuple[str, str]) -> None:
@@ -191,11 +246,9 @@ class Inventory:
         known = self._services[(old.chain, place[0], old.service)]
         for address in old.ready:
             self._pods.pop(address, None)
-        of_lane = known.slices[old.lane]
-        del of_lane[place]
-        if not of_lane:
-            del known.slices[old.lane]
-        known.forget_lane(old.lane)
+        known.drop(old)
+        if old.lane:
+            known.outdate(self._family(old.chain, old.lane))
 
     def _serves(self, key: Key) -> bool:
         """Also a service that the chain's file names no longer: as long as it is attached, its requests come

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from provisioner import labels
-from provisioner.routing.intent import listeners
+from provisioner.routing.attached import listeners
 from provisioner.routing.router import attach as attaching
 from provisioner.routing.router import attachment, deployment
 from tests.integration.attaching.conftest import NAMESPACE, Prompt

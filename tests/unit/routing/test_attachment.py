@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from provisioner import labels
 from provisioner.chain.model import Protocol
-from provisioner.routing.intent import ports
+from provisioner.routing.attached import ports
 from provisioner.routing.router import attachment, deployment, eligibility
 from provisioner.routing.router.attachment import Attachment
 from provisioner.routing.router.deployment import RouterSettings

@@ -15,9 +15,9 @@ import pytest
 import yaml
 
 from provisioner.names import shard
+from provisioner.routing.attached import build
 from provisioner.routing.envoy import CLUSTER, ENDPOINTS, LISTENER, Compiler, Node, compile_intent
 from provisioner.routing.envoy.clusters import shards_among
-from provisioner.routing.intent import build
 from tests.support.routing import chain, endpoint_slice, lane, twin
 
 CASES = sorted(path.parent for path in (Path(__file__).parents[2] / "data" / "routing").glob("*/input.yaml"))

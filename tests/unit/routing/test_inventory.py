@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from provisioner import labels
-from provisioner.routing.intent import build_chain
+from provisioner.routing.attached import build_chain
 from provisioner.routing.router.inventory import Inventory
 from provisioner.routing.slices import read_slice
 from tests.support.routing import chain, endpoint_slice, lane, twin

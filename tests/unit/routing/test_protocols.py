@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from provisioner.chain.model import Protocol
-from provisioner.routing.intent import build
+from provisioner.routing.attached import build
 from provisioner.routing.protocols import TCP_NUMBERS, protocol
 from tests.support.routing import chain, endpoint_slice, twin
 

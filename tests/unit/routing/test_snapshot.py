@@ -8,7 +8,8 @@ import pytest
 
 from provisioner.chain.model import Protocol
 from provisioner.errors import InputError
-from provisioner.routing.intent import ChainIntent, Copy, Endpoint, Port, State, build
+from provisioner.routing.attached import build
+from provisioner.routing.intent import ChainIntent, Copy, Endpoint, Port, State
 from provisioner.routing.router import snapshot
 from tests.support.routing import chain, endpoint_slice, lane, twin
 
