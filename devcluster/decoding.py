@@ -6,12 +6,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from devcluster import syntax
-from devcluster.errors import bad_request
+from devcluster.errors import ApiError, bad_request
 from devcluster.schema import Node
 
 Object = dict[str, Any]
 
 QUANTITY = ("string", "number")  # the types of a resource quantity, and of nothing else
+DECLARED = "Declared"  # how an apply patch treats unknown fields, whatever fieldValidation says
 
 
 @dataclass
@@ -107,8 +108,11 @@ def _fits(value: Any, types: tuple[str, ...]) -> bool:
 
 def strictly(findings: Findings, validation: str, kind: str, version: str, warnings: list[str]) -> None:
     """Treat unknown fields as fieldValidation says: ApiError 400 (Strict), warnings (Warn), silence
-    (Ignore).
+    (Ignore); ApiError 500 where a configuration is applied.
     """
+    if validation == DECLARED:
+        _refuse_undeclared(findings, kind)
+        return
     words = [f'unknown field "{path}"' for path in findings.unknown]
     if not words or validation == "Ignore":
         return
@@ -116,6 +120,13 @@ def strictly(findings: Findings, validation: str, kind: str, version: str, warni
         detail = f"strict decoding error: {', '.join(words)}"
         raise bad_request(f'{kind} in version "{version}" cannot be handled as a {kind}: {detail}')
     warnings += words
+
+
+def _refuse_undeclared(findings: Findings, kind: str) -> None:
+    words = [f".{path}: field not declared in schema" for path in findings.unknown]
+    if words:
+        told = words[0] if len(words) == 1 else "\n  ".join(["errors:", *words])
+        raise ApiError(500, "", f"failed to create typed patch object (Kind={kind}): {told}")
 
 
 def refuse_unreadable(findings: Findings, kind: str, version: str, within: str = "") -> None:

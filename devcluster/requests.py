@@ -148,7 +148,7 @@ def document(raw: bytes, content_type: str) -> dict[str, Any]:
 
 
 def duplicate_fields(raw: bytes) -> list[str]:
-    """The names of fields that a JSON body gives twice in one object, in order of appearance."""
+    """What a server says of each field that a JSON body gives twice in one object, in order of appearance."""
     found: list[str] = []
 
     def collect(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -162,5 +162,23 @@ def duplicate_fields(raw: bytes) -> list[str]:
     try:
         json.loads(raw, object_pairs_hook=collect)
     except ValueError:
-        return []  # YAML; only the JSON that clients send is looked at
+        return _duplicate_keys(raw)
+    return [f'duplicate field "{name}"' for name in found]
+
+
+def _duplicate_keys(raw: bytes) -> list[str]:
+    import yaml  # as above
+
+    found: list[str] = []
+    waiting: list[Any] = [yaml.compose(raw, Loader=yaml.SafeLoader)]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, yaml.SequenceNode):
+            waiting += node.value
+        if isinstance(node, yaml.MappingNode):
+            keys = [key for key, _ in node.value]
+            for number, key in enumerate(keys):
+                if key.value in [one.value for one in keys[:number]]:
+                    found.append(f'line {key.start_mark.line + 1}: key "{key.value}" already set in map')
+            waiting += [value for _, value in node.value]
     return found

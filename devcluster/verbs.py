@@ -59,7 +59,7 @@ class Request:
             raise errors.bad_request("the body is empty: json parse error: unexpected end of JSON input")
         obj = requests.document(self.raw, self.content_type)
         if options.field_validation != "Ignore":
-            doubled = [f'duplicate field "{name}"' for name in requests.duplicate_fields(self.raw)]
+            doubled = requests.duplicate_fields(self.raw)
             if doubled and options.field_validation == "Strict":
                 raise errors.bad_request(f"strict decoding error: {', '.join(doubled)}")
             options.warnings += doubled

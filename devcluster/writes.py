@@ -6,12 +6,12 @@ so a patch is held to the rules of a create.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import orjson
 
-from devcluster import admission, errors, metadata, patch, serverside, strategic
+from devcluster import admission, decoding, errors, metadata, patch, serverside, strategic
 from devcluster.resources import Resource, Resources
 from devcluster.serverside import Owner
 from devcluster.store import Key, Object, Record, Store
@@ -139,7 +139,7 @@ class Writer:
                 )
         if (body.get("metadata") or {}).get("managedFields"):
             raise errors.bad_request("metadata.managedFields must be nil")
-        obj = self._decoded(target, body, options)
+        obj = self._decoded(target, body, replace(options, field_validation=decoding.DECLARED))
         meta = obj.setdefault("metadata", {})
         if meta.setdefault("name", target.name) != target.name:
             raise errors.bad_request(

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.support.apiserver import Cluster, config_map, deployment, service
+import pytest
+
+from tests.support.apiserver import APPLY, Cluster, config_map, deployment, service
 
 
 def maps(namespace: str) -> str:
@@ -240,3 +242,27 @@ def test_apply_cannot_bring_back_what_had_another_uid(cluster: Cluster, namespac
     body = config_map("a", x="1")
     body["metadata"]["uid"] = "11111111-2222-3333-4444-555555555555"
     assert cluster.apply(f"{maps(namespace)}/a", body, "one", expect=409)["reason"] == "Conflict"
+
+
+@pytest.mark.parametrize("validation", ["Strict", "Warn", "Ignore"])
+def test_what_the_type_does_not_declare_cannot_be_applied(
+    cluster: Cluster, namespace: str, validation: str
+) -> None:
+    for value in (1, None):  # as of `{description: one, two}` without quotes, which is two fields
+        body = {**config_map("a", x="1"), "two": value}
+        told = cluster.apply(f"{maps(namespace)}/a", body, "one", fieldValidation=validation, expect=500)
+        assert ".two: field not declared in schema" in told["message"]
+        assert told["message"].startswith("failed to create typed patch object")
+    body = deployment(paused=True)
+    body["spec"]["template"]["spec"] |= {"volumez": []}
+    told = cluster.apply(web(namespace), body, "one", fieldValidation=validation, expect=500)
+    assert ".spec.template.spec.volumez: field not declared in schema" in told["message"]
+
+
+def test_a_key_given_twice_in_yaml_is_refused_when_strict(cluster: Cluster, namespace: str) -> None:
+    body = b"apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata: {x: '1', x: '2'}\n"
+    path, said = f"{maps(namespace)}/a", 'line 4: key "x" already set in map'
+    assert said in cluster.apply(path, body, "one", fieldValidation="Strict", expect=400)["message"]
+    options = {"fieldManager": "one", "fieldValidation": "Warn"}
+    answer = cluster.send("PATCH", path, body, type_=APPLY, expect=201, **options)
+    assert "already set in map" in answer.headers["warning"]
