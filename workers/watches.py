@@ -8,7 +8,6 @@ an object is not told either: whoever made it knows, and a leader begins with a 
 
 from __future__ import annotations
 
-import random
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -17,13 +16,12 @@ from typing import Any, Protocol
 import structlog
 
 from provisioner.errors import ConflictError, LanewayError
+from provisioner.pauses import Pauses
 from workers import metrics
 from workers.relevance import View, is_news, is_owned, view
 
 Json = dict[str, Any]
 Tell = Callable[[Json, bool], None]  # an object, and whether it is gone
-
-FIRST_PAUSE, LONGEST_PAUSE = 0.2, 5.0  # seconds between two tries while the API server is away
 
 log = structlog.get_logger()
 
@@ -106,27 +104,32 @@ class Watch:
             self._tell(obj, False)
 
     def _loop(self) -> None:
-        pause = FIRST_PAUSE
+        pauses = Pauses()
         while not self._stopped.is_set():
-            try:
-                self.follow()
-                pause = FIRST_PAUSE
-            except LanewayError as error:
-                if isinstance(error, ConflictError):
-                    self._since = ""
-                log.info("watch.restarted", kind=self._target.kind, error=str(error))
-                pause = self._rest(pause)
-            except Exception:
-                self._since = ""  # nobody would hear of it if the watch ended here
-                log.exception("watch.broken", kind=self._target.kind)
-                pause = self._rest(pause)
+            pauses.begin()
+            failed = not self._followed()
+            self._rest(pauses.after(failed=failed))
 
-    def _rest(self, pause: float) -> float:
-        """Waits about `pause` seconds; returns the pause after the next failure."""
-        self._open = False
-        metrics.WATCH_RESTARTS.labels(self._target.kind).inc()
-        self._stopped.wait(pause * (0.5 + random.random() / 2))
-        return min(LONGEST_PAUSE, pause * 2)
+    def _followed(self) -> bool:
+        """One stretch; whether it ended as watches end."""
+        try:
+            self.follow()
+        except LanewayError as error:
+            if isinstance(error, ConflictError):
+                self._since = ""
+            log.info("watch.restarted", kind=self._target.kind, error=str(error))
+            return False
+        except Exception:
+            self._since = ""  # nobody would hear of it if the watch ended here
+            log.exception("watch.broken", kind=self._target.kind)
+            return False
+        return True
+
+    def _rest(self, pause: float) -> None:
+        if pause:
+            self._open = False
+            metrics.WATCH_RESTARTS.labels(self._target.kind).inc()
+            self._stopped.wait(pause)
 
 
 def _identity(obj: Json) -> Json:

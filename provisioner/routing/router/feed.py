@@ -16,11 +16,10 @@ import structlog
 from provisioner import labels
 from provisioner.chain.model import Chain
 from provisioner.errors import ConflictError, LanewayError
+from provisioner.pauses import Pauses
 
 Json = dict[str, Any]
 _log = structlog.get_logger()
-
-FIRST_PAUSE, LONGEST_PAUSE = 0.2, 5.0  # seconds, doubling
 
 
 class Source(Protocol):
@@ -103,22 +102,28 @@ class Follower:
             raise
 
     def _follow(self) -> None:
-        log = _log.bind(kind=self._query.kind, namespace=self._query.namespace)
-        pause = FIRST_PAUSE
+        pauses = Pauses()
         while not self._stop.is_set():
-            try:
-                self._advance()
-                self._heard()
-                pause = FIRST_PAUSE
-            except ConflictError as error:
-                log.info("router.relist", error=str(error))
-                self._version = ""
-            except LanewayError as error:
-                log.warning("router.watch_failed", error=str(error), again_in=pause)
-                self._silent = True
-                self._sink.silent(self._query, error)
+            pauses.begin()
+            failed = not self._advanced()
+            if pause := pauses.after(failed=failed):
                 self._stop.wait(pause)
-                pause = min(2 * pause, LONGEST_PAUSE)
+
+    def _advanced(self) -> bool:
+        """One stretch; whether it ended as watches end."""
+        log = _log.bind(kind=self._query.kind, namespace=self._query.namespace)
+        try:
+            self._advance()
+            self._heard()
+        except ConflictError as error:
+            log.info("router.relist", error=str(error))
+            self._version = ""
+        except LanewayError as error:
+            log.warning("router.watch_failed", error=str(error))
+            self._silent = True
+            self._sink.silent(self._query, error)
+            return False
+        return True
 
     def _advance(self) -> None:
         """One list, where there is no version to go on from, and one watch to its end."""
