@@ -51,6 +51,13 @@ _ALL = (
     Kind("Ingress", "networking.k8s.io/v1", "ingresses"),
     Kind("NetworkPolicy", "networking.k8s.io/v1", "networkpolicies"),
     Kind("PodDisruptionBudget", "policy/v1", "poddisruptionbudgets"),
+    Kind("Gateway", "gateway.networking.k8s.io/v1", "gateways"),
+    Kind("HTTPRoute", "gateway.networking.k8s.io/v1", "httproutes"),
+    Kind("GRPCRoute", "gateway.networking.k8s.io/v1", "grpcroutes"),
+    Kind("ReferenceGrant", "gateway.networking.k8s.io/v1beta1", "referencegrants"),
+    Kind("DestinationRule", "networking.istio.io/v1", "destinationrules"),
+    Kind("EnvoyFilter", "networking.istio.io/v1alpha3", "envoyfilters"),
+    Kind("VirtualService", "networking.istio.io/v1", "virtualservices"),
     Kind(
         "CustomResourceDefinition", "apiextensions.k8s.io/v1", "customresourcedefinitions", namespaced=False
     ),

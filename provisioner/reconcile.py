@@ -31,6 +31,8 @@ from provisioner.lane import store as lanes
 from provisioner.lane.admission import Wait
 from provisioner.lane.model import Lane, Phase, object_name
 from provisioner.lane.sleeping import AWAKE, Sleep
+from provisioner.routing import settle
+from provisioner.routing.lane_routes import LaneRoutes
 from provisioner.status import announce
 from provisioner.status import compute as status
 from provisioner.world import World
@@ -67,13 +69,15 @@ def _converge(chain: Chain, name: str, world: World, written: Lane | None) -> Ou
     just_ended = written is not None and not written.members
     lane = membership.agreed(lane, chain, world, just_ended=just_ended)
     if not lane.members:
-        return _close(lane, world)
+        return _close(chain, lane, world)
     return _Run(chain, lane, world, owns_nothing=written is not None and written.is_new).converge()
 
 
-def _close(lane: Lane, world: World) -> Outcome:
-    """Takes the routes away first (the router leaves a Terminating lane out); once drained, the Lane goes,
-    and the cluster collects what it owns."""
+def _close(chain: Chain, lane: Lane, world: World) -> Outcome:
+    """Takes the routes away first (the router leaves a Terminating lane out, from a mesh they are withdrawn);
+    once drained, the Lane goes, and the cluster collects what it owns."""
+    if lane.phase != Phase.TERMINATING:
+        settle.withdraw(chain, lane, world)
     now = world.now()
     if lane.phase != Phase.TERMINATING:
         found = status.terminating(lane, now)
@@ -95,9 +99,13 @@ class _Run:
     def __init__(self, chain: Chain, lane: Lane, world: World, *, owns_nothing: bool) -> None:
         self.chain, self.lane, self.world = chain, lane, world
         self.owns_nothing = owns_nothing
+        self.routes = LaneRoutes(chain, lane, world)
         self.steps: dict[str, float] = {}
 
     def converge(self) -> Outcome:
+        if self.routes.meshed and not self.owns_nothing:
+            with self._step("routes"):
+                self.routes.follow()
         try:
             with self._step("changes"):
                 sources = self._sources()
@@ -108,7 +116,7 @@ class _Run:
         try:
             if (wait := entrance.wait(self.chain, self.lane, len(wanted), self.world)) is not None:
                 return self._waiting(wait, verdicts)
-            sleep = bedtime.sleep(self.chain, self.lane, self.world) if wanted else AWAKE
+            sleep = self._sleep(wanted)
             made, after = self._deploy(wanted, sleep)
         except ConflictError:
             raise
@@ -130,7 +138,13 @@ class _Run:
             )
             made = plan.make(self.chain, self.lane, wanted, before, sleep.rest.replicas)
         with self._step("apply"):
-            return carrying.carry_out(made, before, self.lane, cluster)
+            return carrying.carry_out(self.routes.release(made, before), before, self.lane, cluster)
+
+    def _sleep(self, wanted: Sequence[Wanted]) -> Sleep:
+        """A mesh has nobody who would notice a request for a lane that sleeps."""
+        if not wanted or self.routes.meshed:
+            return AWAKE
+        return bedtime.sleep(self.chain, self.lane, self.world)
 
     def _sources(self) -> list[Source]:
         sources = []
@@ -194,9 +208,9 @@ class _Run:
             image_pending_seconds=self.world.settings.image_pending_seconds,
             sleep=sleep,
         )
-        self._write_status(found)
+        found = self._write_status(found)
         log.info("lane.converged", lane=self.lane.object_name, phase=found["phase"], **_rounded(self.steps))
-        moments = (status.again(found, now), sleep.seconds(now))
+        moments = (status.again(found, now), sleep.seconds(now), self.routes.again(now))
         again = min((one for one in moments if one is not None), default=None)
         return Outcome(self.lane.object_name, found["phase"], again, self.steps)
 
@@ -217,9 +231,11 @@ class _Run:
         log.info("lane.waiting", lane=self.lane.object_name, reason=wait.limit.value, place=wait.place)
         return Outcome(self.lane.object_name, found["phase"], entrance.again(self.chain), self.steps)
 
-    def _write_status(self, found: Json) -> None:
-        lanes.write_status(self.world.cluster, self.lane, found)
-        announce.news(self.world.cluster, self.lane, found)
+    def _write_status(self, found: Json) -> Json:
+        told = self.routes.told(found, self.world.now())
+        lanes.write_status(self.world.cluster, self.lane, told)
+        announce.news(self.world.cluster, self.lane, told)
+        return told
 
     @contextmanager
     def _step(self, name: str) -> Iterator[None]:

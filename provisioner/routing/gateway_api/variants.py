@@ -1,0 +1,144 @@
+"""A lane's variant of one rule: the lane's header in each match, the lane's copies among the backends. Pure.
+
+Everything else of a rule is kept: filters, time-outs, retries, session persistence, the filters and weights
+of its backends. A rule's `name` is not, since it must be unique in a route and at most 253 characters long.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from provisioner.chain.model import Carriers
+from provisioner.routing.gateway_api.references import Place
+from provisioner.routing.intent import Copy, State
+from provisioner.routing.mesh import Responder
+
+Json = dict[str, Any]
+
+EVERY_PATH: Json = {"path": {"type": "PathPrefix", "value": "/"}}
+SERVED = "x-preview-lane-served"
+MISSING_SERVICE = "x-laneway-missing"  # tells the responder which service's copy is missing
+MOST_HEADERS = 16  # of one match
+_MODIFIED_LISTS = {
+    "RequestHeaderModifier": "requestHeaderModifier",
+    "ResponseHeaderModifier": "responseHeaderModifier",
+}
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A rule with what its backends are: for each of them the Service port of the chain that it leads to,
+    None for anything else. `namespace` is that of its route."""
+
+    body: Json
+    backends: tuple[Place | None, ...]
+    namespace: str
+
+
+@dataclass(frozen=True)
+class Asked:
+    """For whom a variant is made. `copies` are the lane's, by the place that each stands for; `sets`: the
+    request is told by its host, so the header is set and not matched."""
+
+    lane: str
+    carriers: Carriers
+    copies: Mapping[Place, Copy]
+    responder: Responder | None = None
+    sets: bool = False
+
+
+def variant(rule: Rule, asked: Asked) -> Json | None:
+    """The lane's variant; None where a rule is about the lane's header itself, which is left to that rule."""
+    matches = rule.body.get("matches") or [EVERY_PATH]
+    if not asked.sets:
+        matches = [_with_header(one, asked) for one in matches if not names_header(one, asked.carriers)]
+    if not matches:
+        return None
+    kept = {key: value for key, value in rule.body.items() if key not in ("name", "matches")}
+    made: Json = {**kept, "matches": matches}
+    _redirect(made, rule, asked)
+    if asked.sets:
+        made["filters"] = modified(
+            made.get("filters") or (), "RequestHeaderModifier", {asked.carriers.header: asked.lane}
+        )
+    return made
+
+
+def names_header(match: Json, carriers: Carriers) -> bool:
+    """Whether a match is about the lane's header by itself."""
+    return any(one["name"].lower() == carriers.header for one in match.get("headers") or ())
+
+
+def _with_header(match: Json, asked: Asked) -> Json:
+    header = {"type": "Exact", "name": asked.carriers.header, "value": asked.lane}
+    return {**EVERY_PATH, **match, "headers": [header, *(match.get("headers") or ())]}
+
+
+def _redirect(made: Json, rule: Rule, asked: Asked) -> None:
+    """Leads the rule to the lane's copies, where it leads to services that have some."""
+    copies = [asked.copies.get(place) if place else None for place in rule.backends]
+    missing = next((one for one in zip(copies, rule.backends, strict=True) if _is_missing(one[0])), None)
+    if missing is not None and missing[1] is not None:
+        _refuse(made, rule, missing[1], asked)
+        return
+    refs = rule.body.get("backendRefs") or ()
+    if any(copies):
+        made["backendRefs"] = _replaced(rule, list(refs), copies)
+        served = {SERVED: f"{_one_service(rule, copies)}={asked.lane}"}
+        if all(copies):
+            made["filters"] = modified(made.get("filters") or (), "ResponseHeaderModifier", served)
+
+
+def _is_missing(copy: Copy | None) -> bool:
+    return copy is not None and copy.state is State.MISSING
+
+
+def _one_service(rule: Rule, copies: list[Copy | None]) -> str:
+    return next(place[1] for place, copy in zip(rule.backends, copies, strict=True) if copy and place)
+
+
+def _replaced(rule: Rule, refs: list[Json], copies: list[Copy | None]) -> list[Json]:
+    """The backends with each copy once, in the place of the first that it stands for and with the weight of
+    all."""
+    found: dict[tuple[str, int], Json] = {}
+    others: list[Json] = []
+    for ref, place, copy in zip(refs, rule.backends, copies, strict=True):
+        if copy is None or place is None:
+            others.append(ref)
+            continue
+        key, weight = (copy.name, place[2]), int(ref.get("weight", 1))
+        if key in found:
+            found[key]["weight"] += weight
+        else:
+            found[key] = {**ref, **backend(copy.name, place[0], place[2], rule.namespace), "weight": weight}
+    return [*found.values(), *others]
+
+
+def backend(name: str, namespace: str, port: int, here: str) -> Json:
+    """A reference to a Service's port from a route in namespace `here`."""
+    far = {"namespace": namespace} if namespace != here else {}
+    return {"group": "", "kind": "Service", "name": name, "port": port, **far}
+
+
+def _refuse(made: Json, rule: Rule, place: Place, asked: Asked) -> None:
+    """Leads the rule to the responder, and tells it what is missing."""
+    there = asked.responder
+    if there is None:
+        made.pop("filters", None)
+        made.pop("backendRefs", None)
+        return
+    made["backendRefs"] = [{**backend(there.name, there.namespace, there.http, rule.namespace), "weight": 1}]
+    told = {asked.carriers.header: asked.lane, MISSING_SERVICE: place[1]}
+    made["filters"] = modified((), "RequestHeaderModifier", told)
+
+
+def modified(filters: Any, kind: str, wanted: Mapping[str, str]) -> list[Json]:
+    """The filters with these headers set beside those that a filter of that kind, which may be there once,
+    sets already."""
+    field = _MODIFIED_LISTS[kind]
+    before: Json = next((one[field] for one in filters if one["type"] == kind), {})
+    kept = [one for one in before.get("set") or () if one["name"].lower() not in wanted]
+    both = {**before, "set": [*kept, *({"name": name, "value": wanted[name]} for name in wanted)]}
+    return [*(one for one in filters if one["type"] != kind), {"type": kind, field: both}]

@@ -1,0 +1,90 @@
+"""The routes of a lane in the course of one convergence, where the chain is routed by a mesh.
+
+Before anything else the routes are made to fit the copies that are ready now: that must not wait for git. A
+service that leaves the lane loses its route first, and its copy once requests that were on their way have had
+`drain_seconds`; the status notes until when. For a chain of the built-in router all of this does nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+
+import structlog
+
+from provisioner.chain.model import Chain
+from provisioner.copies import live
+from provisioner.copies.plan import Plan, Snapshot, identity
+from provisioner.errors import PermanentError
+from provisioner.lane.model import Lane, moment, stamp
+from provisioner.routing import drivers, routed, settle
+from provisioner.routing.mesh import BUILT_IN, Finding, Settled
+from provisioner.world import World
+
+Json = dict[str, Any]
+
+log = structlog.get_logger()
+
+
+class LaneRoutes:
+    """Of one lane, in one run."""
+
+    def __init__(self, chain: Chain, lane: Lane, world: World) -> None:
+        self._chain, self._lane, self._world = chain, lane, world
+        self._leaving = _noted(lane)
+        self._settled = BUILT_IN
+        self.meshed = drivers.mesh(chain.driver) is not None
+
+    def follow(self) -> None:
+        """Makes the routes fit the copies that are ready now. Raises TemporaryError."""
+        if not self.meshed:
+            return
+        try:
+            self._settled = settle.settle(self._chain, self._lane, self._world, self._leaving)
+        except PermanentError as error:
+            log.warning("lane.unrouted", lane=self._lane.object_name, reason=error.reason, error=str(error))
+            self._settled = Settled((Finding("", error.reason, str(error), blocks=True),), meshed=True)
+
+    def release(self, made: Plan, before: Snapshot) -> Plan:
+        """Takes away the routes of services that leave the lane with this plan; the plan without the removal
+        of copies that may still have requests."""
+        if not self.meshed:
+            return made
+        stay = {live.service_of(one) for one in made.desired}
+        gone = {live.service_of(one) for one in before.owned} - stay
+        if gone != self._leaving.keys():
+            until = self._world.now() + timedelta(seconds=self._world.settings.drain_seconds)
+            self._leaving = {name: self._leaving.get(name, until) for name in gone}
+            self.follow()
+        self._leaving = {name: until for name, until in self._leaving.items() if until > self._world.now()}
+        return _without(made, before, self._leaving)
+
+    def told(self, found: Json, now: datetime) -> Json:
+        """The lane's status with what is to be said of its routes."""
+        if not self.meshed:
+            return found
+        told = routed.told(found, self._lane, self._settled, now)
+        if not self._leaving:
+            return told
+        leaving = [{"name": name, "until": stamp(until)} for name, until in sorted(self._leaving.items())]
+        return told | {"leaving": leaving}
+
+    def again(self, now: datetime) -> float | None:
+        """After how many seconds the next copy may be removed."""
+        left = [max(0.0, (until - now).total_seconds()) for until in self._leaving.values()]
+        return min(left, default=None)
+
+
+def _noted(lane: Lane) -> dict[str, datetime]:
+    """The services that are leaving the lane, and until when their copies stay."""
+    return {one["name"]: moment(one["until"]) for one in lane.status.get("leaving") or ()}
+
+
+def _without(made: Plan, before: Snapshot, held: Mapping[str, datetime]) -> Plan:
+    services = {identity(one): live.service_of(one) for one in before.owned}
+    kept = tuple(
+        one for one in made.removals if services.get((one.kind, one.namespace, one.name)) not in held
+    )
+    return replace(made, removals=kept)

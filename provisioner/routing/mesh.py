@@ -1,0 +1,153 @@
+"""What a driver for a mesh is: pure, from an intent and the objects that are there to the objects to write.
+
+A mesh driver never talks to the cluster: `settle` reads what it names in `reads`, asks it what has to be, and
+writes that. It promises that equal input in any order gives equal output, and that nothing of anybody else is
+in `own`. Objects that are not one lane's alone are in `shared`, whole, as they are to be: they are written
+only if they still are as `Existing` had them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from provisioner import labels
+from provisioner.lane.model import Lane
+from provisioner.routing.intent import ChainIntent
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True, order=True)
+class Finding:
+    """What routing has to say of a service, in the condition Routed and by `laneway check`. `blocks`: there
+    is no route of the lane at this service."""
+
+    service: str
+    reason: str
+    message: str
+    blocks: bool = False
+
+
+@dataclass(frozen=True)
+class Requirement:
+    """A kind that the cluster must serve. `optional`: the driver looks at it where there is one."""
+
+    kind: str
+    group: str
+    version: str
+    plural: str
+    optional: bool = False
+
+    @property
+    def definition(self) -> str:
+        """The name of its CustomResourceDefinition."""
+        return f"{self.plural}.{self.group}"
+
+    @property
+    def path(self) -> str:
+        """How a message names it."""
+        return f"{self.plural}.{self.version}.{self.group}"
+
+
+@dataclass(frozen=True)
+class Responder:
+    """Where the answer to a request for a copy that is missing in a strict lane comes from."""
+
+    name: str
+    namespace: str
+    http: int
+    grpc: int
+
+
+@dataclass(frozen=True)
+class Existing:
+    """What the cluster holds in the chain's namespaces, raw JSON with kind and apiVersion.
+
+    `theirs` are the objects of the kinds in `Driver.reads` that are no lane's: the users', and what the
+    chain's lanes share. `owned` are those of the lanes in `lanes`. `services` are the Services that are no
+    lane's.
+    """
+
+    lanes: Mapping[str, Lane] = field(default_factory=dict)  # those to write for, with their uids
+    services: tuple[Json, ...] = ()
+    theirs: tuple[Json, ...] = ()
+    owned: tuple[Json, ...] = ()
+    responder: Responder | None = None
+
+    def of(self, kind: str) -> tuple[Json, ...]:
+        """The objects of a kind that are no lane's."""
+        return tuple(one for one in self.theirs if one["kind"] == kind)
+
+
+@dataclass(frozen=True)
+class Compiled:
+    """What is to be. `own` are objects of one lane alone, labelled and owned by it, applied server-side and
+    removed when they are wanted no longer. `shared` are whole objects: with a resourceVersion they replace
+    the one that has it, without one they must not exist yet. `released` are shared objects, as they were
+    read, to delete."""
+
+    own: tuple[Json, ...] = ()
+    shared: tuple[Json, ...] = ()
+    released: tuple[Json, ...] = ()
+    findings: tuple[Finding, ...] = ()
+
+
+@dataclass(frozen=True)
+class Settled:
+    """What is to be said of a lane's routes, and whether any had to be written. `meshed`: the chain is routed
+    by a mesh at all; `routed` are the services where the lane's requests have a way of their own."""
+
+    findings: tuple[Finding, ...] = ()
+    changed: bool = False
+    meshed: bool = False
+    routed: frozenset[str] = frozenset()
+
+
+BUILT_IN = Settled()  # of a chain that the built-in router routes: discovery sees to it
+
+
+class Driver(Protocol):
+    """How lanes are routed by one API. `finalizer`: a lane carries one, since its end changes shared objects.
+    A kind in `reads` or `owns` is in `kinds.py`; one that is not in `requires` as well is built in."""
+
+    @property
+    def requires(self) -> tuple[Requirement, ...]: ...
+    @property
+    def reads(self) -> tuple[str, ...]: ...
+    @property
+    def owns(self) -> tuple[str, ...]: ...
+    @property
+    def finalizer(self) -> bool: ...
+
+    def compile(self, intent: ChainIntent, existing: Existing) -> Compiled:
+        """For the lanes in `existing.lanes`; what shared objects hold of other lanes stays. A lane of
+        `existing.lanes` without a copy in the intent has no routes any more."""
+        ...
+
+    def accepted(self, live: Json) -> Finding | None:
+        """What the status of an object that a lane owns says against it; None: nothing."""
+        ...
+
+
+def owned_by(lane: Lane) -> Json:
+    """The reference by which the cluster collects an object with its lane."""
+    return {
+        "apiVersion": labels.API_VERSION,
+        "kind": "Lane",
+        "name": lane.object_name,
+        "uid": lane.uid,
+        "controller": True,
+        "blockOwnerDeletion": True,
+    }
+
+
+def metadata(lane: Lane, service: str, namespace: str, name: str) -> Json:
+    """The metadata of an object of one lane alone, about one service."""
+    return {
+        "name": name,
+        "namespace": namespace,
+        "labels": labels.of_copy(lane.chain, lane.name, service),
+        "ownerReferences": [owned_by(lane)],
+    }

@@ -1,0 +1,228 @@
+"""Brings the routes of one lane to where they should be, in a chain that is routed by a mesh.
+
+`settle` reads which copies are ready, asks the driver what has to be, and writes what differs; `withdraw`
+takes all routes of a lane away. Neither does anything for a chain of the built-in router, not even a
+request.
+
+The order of the writes: what is new or changed, then what is shared, then what goes. So a route never leads
+to something that is gone, and an object that others refer to is there before and after they do. Every write
+is conditional on what was read, except of an object that was not there: that is applied without force.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from typing import Any
+
+import structlog
+
+from provisioner import labels
+from provisioner.chain.model import Chain
+from provisioner.cluster import FIELD_CONFLICT, Cluster, NotFoundError
+from provisioner.copies import clone, live
+from provisioner.copies.plan import identity
+from provisioner.errors import ConflictError, ForeignObjectError, PermanentError
+from provisioner.lane import store as lanes
+from provisioner.lane.model import Lane
+from provisioner.routing import drivers, lineage, mesh_intent
+from provisioner.routing.mesh import BUILT_IN, Compiled, Driver, Existing, Finding, Settled
+from provisioner.routing.slices import Slice, read_slice
+from provisioner.world import World
+
+Json = dict[str, Any]
+
+NOT_OF_A_LANE = f"!{labels.LANE}"
+
+log = structlog.get_logger()
+
+
+def settle(chain: Chain, lane: Lane, world: World, leaving: Collection[str] = ()) -> Settled:
+    """Makes the lane's routes what they should be now; services that are `leaving` the lane lose theirs.
+    Raises TemporaryError when it must be tried again, PermanentError when the mesh is not installed."""
+    driver = drivers.mesh(chain.driver)
+    if driver is None:
+        return BUILT_IN
+    return lanes.on_conflict(lambda: _Settling(driver, chain, lane, world.cluster).settle(leaving))
+
+
+def withdraw(chain: Chain, lane: Lane, world: World) -> Settled:
+    """Takes the lane's routes away."""
+    driver = drivers.mesh(chain.driver)
+    if driver is None:
+        return BUILT_IN
+    return lanes.on_conflict(lambda: _Settling(driver, chain, lane, world.cluster).withdraw())
+
+
+class _Settling:
+    """One look at the cluster and what follows from it."""
+
+    def __init__(self, driver: Driver, chain: Chain, lane: Lane, cluster: Cluster) -> None:
+        self._driver, self._chain, self._lane, self._cluster = driver, chain, lane, cluster
+        self._findings: set[Finding] = set()
+        self._changed = False
+
+    def settle(self, leaving: Collection[str]) -> Settled:
+        family = [self._lane, *_ancestors(self._chain, self._lane, self._cluster)]
+        slices = [
+            one
+            for one in _slices(self._chain, family, self._cluster)
+            if one.lane != self._lane.name or one.service not in leaving
+        ]
+        return self._bring(slices, family)
+
+    def withdraw(self) -> Settled:
+        return self._bring([], [])
+
+    def _bring(self, slices: list[Slice], family: list[Lane]) -> Settled:
+        existing = self._existing()
+        intent = mesh_intent.build(self._chain, existing.services, slices, family)
+        compiled = self._driver.compile(intent, existing)
+        self._findings |= set(compiled.findings)
+        owned = self._write(compiled, existing)
+        self._findings |= {found for one in owned if (found := self._driver.accepted(one))}
+        if self._changed:
+            log.info("lane.routed", lane=self._lane.object_name, routes=len(owned))
+        routed = frozenset(live.service_of(one) for one in owned)
+        return Settled(tuple(sorted(self._findings)), self._changed, True, routed)
+
+    def _existing(self) -> Existing:
+        of_lane = f"{labels.CHAIN}={self._lane.chain},{labels.LANE}={self._lane.name}"
+        return Existing(
+            lanes={self._lane.name: self._lane},
+            services=self._listed(("Service",), NOT_OF_A_LANE),
+            theirs=self._listed(self._driver.reads, NOT_OF_A_LANE),
+            owned=self._listed(self._driver.owns, of_lane),
+        )
+
+    def _listed(self, kinds: Iterable[str], selector: str) -> tuple[Json, ...]:
+        return tuple(
+            one
+            for kind in kinds
+            for namespace in self._chain.namespaces
+            for one in self._list(kind, namespace, selector)
+        )
+
+    def _list(self, kind: str, namespace: str, selector: str) -> list[Json]:
+        needed = next((one for one in self._driver.requires if one.kind == kind), None)
+        try:
+            return self._cluster.list(kind, namespace, selector)
+        except NotFoundError as error:
+            if needed is None:
+                raise
+            if needed.optional:
+                return []
+            raise PermanentError(
+                f"this cluster does not serve {needed.path}, which routing by {self._chain.driver} needs; "
+                f"install the definition {needed.definition} with version {needed.version}",
+                reason="MeshNotInstalled",
+            ) from error
+
+    def _write(self, compiled: Compiled, existing: Existing) -> list[Json]:
+        """Writes what differs; what the lane owns then."""
+        before = {identity(one): one for one in existing.owned}
+        wanted = {identity(one): clone.sealed(one) for one in self._ours(compiled.own, existing)}
+        after = [done for key, one in wanted.items() if (done := self._apply(one, before.get(key)))]
+        for one in compiled.shared:
+            self._put(one)
+        for key in before.keys() - wanted.keys():
+            self._remove(before[key])
+        for one in compiled.released:
+            self._remove(one)
+        return after
+
+    def _ours(self, wanted: Iterable[Json], existing: Existing) -> Iterator[Json]:
+        """What is wanted, without objects of a name that somebody else has taken."""
+        theirs = {identity(one): one for one in existing.theirs}
+        for one in wanted:
+            if (other := theirs.get(identity(one))) is None:
+                yield one
+                continue
+            kind, namespace, name = identity(one)
+            message = f"{kind} {namespace}/{name} exists and belongs to {live.belongs_to(other)}; rename it"
+            self._findings.add(Finding(live.service_of(one), "ForeignObject", message, blocks=True))
+
+    def _apply(self, wanted: Json, there: Json | None) -> Json | None:
+        """None where the cluster does not take it, which is said."""
+        if there is not None and not live.is_going(there) and covers(there, wanted):
+            return there
+        try:
+            done = _applied(wanted, there, self._cluster)
+        except PermanentError as error:
+            service = live.service_of(wanted)
+            self._findings.add(Finding(service, error.reason, str(error), blocks=True))
+            return None
+        self._changed = True
+        return done
+
+    def _put(self, wanted: Json) -> None:
+        """Writes a shared object: only as it was read."""
+        if "resourceVersion" in wanted["metadata"]:
+            self._cluster.replace(wanted)
+        else:
+            self._cluster.create(wanted)
+        self._changed = True
+
+    def _remove(self, one: Json) -> None:
+        if live.is_going(one):
+            return
+        metadata = one["metadata"]
+        self._cluster.delete(
+            one["kind"],
+            metadata["name"],
+            metadata["namespace"],
+            uid=metadata["uid"],
+            resource_version=metadata["resourceVersion"],
+        )
+        self._changed = True
+
+
+def _ancestors(chain: Chain, lane: Lane, cluster: Cluster) -> list[Lane]:
+    """The lanes that stand in for what this one lacks, the nearest first."""
+    found: list[Lane] = []
+    names, parent = {lane.name}, lane.parent
+    while parent and parent not in names and len(found) < lineage.ANCESTORS:
+        names.add(parent)
+        known = lanes.read(cluster, chain.name, parent)
+        if known is None:
+            break
+        found.append(known)
+        parent = known.parent
+    return found
+
+
+def _slices(chain: Chain, family: Iterable[Lane], cluster: Cluster) -> list[Slice]:
+    """The EndpointSlices of the lanes' copies."""
+    names = ",".join(sorted(one.name for one in family))
+    selector = f"{labels.CHAIN}={chain.name},{labels.LANE} in ({names})"
+    return [
+        found
+        for namespace in chain.namespaces
+        for obj in cluster.list("EndpointSlice", namespace, selector)
+        if (found := read_slice(obj))
+    ]
+
+
+def _applied(wanted: Json, there: Json | None, cluster: Cluster) -> Json:
+    if there is not None:
+        version = {"resourceVersion": there["metadata"]["resourceVersion"]}
+        return cluster.apply({**wanted, "metadata": {**wanted["metadata"], **version}}, force=True)
+    try:
+        return cluster.apply(wanted, force=False)
+    except ConflictError as error:
+        if error.reason != FIELD_CONFLICT:
+            raise
+        kind, namespace, name = identity(wanted)
+        where = f"{kind} {namespace}/{name}"
+        raise ForeignObjectError(f"belongs to somebody else: {error.message}", where=where) from error
+
+
+def covers(there: Any, wanted: Any) -> bool:
+    """Whether an object is as it is wanted, whatever defaults the cluster has added. Lists have no more
+    entries than are wanted, and in the same order: in a route either would count."""
+    if isinstance(wanted, Mapping):
+        return isinstance(there, Mapping) and all(
+            key in there and covers(there[key], value) for key, value in wanted.items()
+        )
+    if isinstance(wanted, list):
+        return isinstance(there, list) and len(there) == len(wanted) and all(map(covers, there, wanted))
+    return bool(there == wanted)
