@@ -67,6 +67,10 @@ class Settings(BaseSettings):
     held_requests: int = Field(default=500, ge=0)  # more than these wait for no lane
     use_seconds: float = Field(default=10, ge=1, le=60)  # how often each Envoy tells which lanes were used
 
+    # a file with the key that signs links to lanes (entry.link), or two, a line each; the router and `laneway
+    # link` need it
+    link_keys_file: Path | None = None
+
     metrics_host: str = "0.0.0.0"
     metrics_port: int = 9090  # 0: none
 
@@ -86,7 +90,7 @@ class Settings(BaseSettings):
             raise ValueError(f"{value[:80]!r} must be https://HOST or https://HOST/api/v3")
         return value.rstrip("/")
 
-    @field_validator("github_token_file", mode="before")
+    @field_validator("github_token_file", "link_keys_file", mode="before")
     @classmethod
     def _may_be_empty(cls, value: object) -> object:
         return value or None

@@ -8,6 +8,7 @@ from provisioner.commands import change as commands_change
 from provisioner.commands import check as commands_check
 from provisioner.commands import init as commands_init
 from provisioner.commands import lanes as commands_lanes
+from provisioner.commands import link as commands_link
 
 
 def register(app: typer.Typer) -> None:
@@ -16,6 +17,7 @@ def register(app: typer.Typer) -> None:
     app.command()(commands_check.check)
     app.command()(commands_lanes.lanes)
     app.command()(commands_lanes.status)
+    app.command()(commands_link.link)
     app.command()(commands_change.approve)
     app.command()(commands_change.pin)
     app.command()(commands_change.unpin)

@@ -11,16 +11,18 @@ import base64
 import hmac
 import json
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
-from provisioner.chain.model import Entry
-from provisioner.errors import ConfigError
+from provisioner import durations
+from provisioner.chain.model import Chain, Entry
+from provisioner.errors import ConfigError, InputError
 
 ISSUER = "laneway"
 LEAST_CHARACTERS = 32
 MOST_KEYS = 2
+SHORTEST, LONGEST = timedelta(minutes=1), timedelta(days=90)
 
 Keys = tuple[bytes, ...]
 
@@ -62,6 +64,32 @@ def key_set(keys: Sequence[bytes]) -> str:
     """The chain's keys as a JSON Web Key Set (RFC 7517). They can check HS256 and nothing else."""
     found = [{"kty": "oct", "alg": "HS256", "k": _encoded(key)} for key in keys]
     return _json({"keys": found}).decode()
+
+
+def lifetime(text: str) -> timedelta:
+    """How long a link may count, as people write it. InputError for none, or one that is out of bounds."""
+    found = durations.parse(text)
+    if not SHORTEST <= found <= LONGEST:
+        raise InputError(f"a link counts from 1m to 90d; not {text[:40]}", where="--for")
+    return found
+
+
+def issue(chain: Chain, lane: str, keys: Keys, expires: datetime) -> str:
+    """A link to a lane of the chain, signed with the first of Laneway's keys.
+
+    Raises ConfigError for a chain without signed links or an address to link to, and without a key.
+    """
+    if not chain.entry.link:
+        raise ConfigError(
+            f"chain {chain.name} has no signed links: name their query parameter, such as `link: preview`",
+            where="entry.link",
+        )
+    if not keys:
+        raise ConfigError(
+            "there is no key to sign with: name its file, or run this where that is, which is a router's pod",
+            where="LANEWAY_LINK_KEYS_FILE",
+        )
+    return url(chain.entry, lane, sign(of_chain(keys, chain.name)[0], chain.name, lane, expires))
 
 
 def url(entry: Entry, lane: str, token: str) -> str:

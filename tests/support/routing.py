@@ -236,6 +236,7 @@ class ChainFiles:
 
     def __init__(self, *chains: Chain) -> None:
         self.problem: LanewayError | None = None
+        self.link_keys: tuple[bytes, ...] = ()
         self.write(*chains)
 
     def write(self, *chains: Chain) -> None:
@@ -243,6 +244,9 @@ class ChainFiles:
 
     def chains(self) -> Mapping[str, Chain]:
         return self._chains
+
+    def keys(self) -> tuple[bytes, ...]:
+        return self.link_keys
 
 
 class Router:

@@ -26,6 +26,7 @@ def router() -> None:
     from provisioner.chain import folder as chains
     from provisioner.chain.book import ChainBook
     from provisioner.lane import usage
+    from provisioner.routing.keyring import Keyring
     from provisioner.routing.router.holds import Limits
     from provisioner.routing.router.keeping import ClusterShelf
     from provisioner.routing.router.mending import Mending
@@ -41,9 +42,9 @@ def router() -> None:
         Limits(wanted.wake_seconds, wanted.held_requests),
         wanted.use_seconds,
     )
-    book = ChainBook(wanted.chains, chains.load)
+    files = Keyring(ChainBook(wanted.chains, chains.load), wanted.link_keys_file)
     asyncio.run(
-        _until_first(run(edge, book, addresses, waking, ClusterShelf(edge)), Mending(edge, book).run())
+        _until_first(run(edge, files, addresses, waking, ClusterShelf(edge)), Mending(edge, files).run())
     )
 
 

@@ -54,7 +54,7 @@ class Waking:
 
 async def run(source: feed.Source, files: Files, addresses: Addresses, waking: Waking, shelf: Shelf) -> None:
     """Serves until SIGTERM or SIGINT."""
-    state = RoutingState(tuple(files.chains().values()))
+    state = RoutingState(tuple(files.chains().values()), files.keys())
     watching = Watching(source, files, state)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()

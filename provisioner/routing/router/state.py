@@ -15,8 +15,10 @@ from typing import Any
 import structlog
 
 from provisioner.chain.model import Chain
+from provisioner.routing import links
 from provisioner.routing.envoy import Compiler, Node, Resources
 from provisioner.routing.intent import ChainIntent, Standing
+from provisioner.routing.links import Keys
 from provisioner.routing.router import metrics
 from provisioner.routing.router.feed import Change, Listed, queries
 from provisioner.routing.router.inventory import Inventory
@@ -65,8 +67,8 @@ class View:
         """What routing has to achieve for a chain."""
         return replace(self.inventory.intent(chain), shards=self.shards[chain])
 
-    def resources(self, node: Node, own: Compiler) -> Resources | None:
-        """As `RoutingState.resources`."""
+    def resources(self, node: Node, own: Compiler, keys: Keys = ()) -> Resources | None:
+        """As `RoutingState.resources`, with the keys of signed links."""
         if self._missing or (node.chain, node.namespace) not in self._places:
             return None
         intent = self.intent(node.chain)
@@ -76,14 +78,15 @@ class View:
         if generation != self._generation:
             shared = self._compilers[spread].shared(intent, node.namespace)
             self._shared[spread] = (self._generation, shared)
-        return {**shared, **own.own(intent, node)}
+        return {**shared, **own.own(intent, node, links.of_chain(keys, node.chain))}
 
 
 class RoutingState:
     """What is routed now: one view, shown until another takes its place. Lives on one event loop."""
 
-    def __init__(self, chains: Sequence[Chain]) -> None:
+    def __init__(self, chains: Sequence[Chain], keys: Keys = ()) -> None:
         self.view = View(chains)
+        self._keys = keys  # never part of an intent: those are kept where more people read
         self._waiting: dict[asyncio.Event, bool] = {}  # each with whether an Envoy waits
 
     @property
@@ -106,6 +109,13 @@ class RoutingState:
         self.view = view
         self.wake()
 
+    def sign_with(self, keys: Keys) -> None:
+        """From now on links are checked by these keys."""
+        if keys != self._keys:
+            self._keys = keys
+            log.info("router.keys_changed", keys=len(keys))
+            self.wake()
+
     def wake(self) -> None:
         """Wakes who waits for a change."""
         for event in self._waiting:
@@ -115,7 +125,7 @@ class RoutingState:
         """Everything that the node should have; None while that is not known, or its chain is not
         configured in its namespace. `own` is the compiler that the node's stream keeps for what is the
         node's alone."""
-        return self.view.resources(node, own)
+        return self.view.resources(node, own, self._keys)
 
     def standing(self, where: tuple[str, str, str], lane: str, port: int) -> Standing | None:
         """Who can answer a lane's request at a port of the service `where` (chain, namespace, service); None

@@ -17,6 +17,7 @@ import structlog
 
 from provisioner.chain.model import Chain
 from provisioner.errors import LanewayError
+from provisioner.routing.links import Keys
 from provisioner.routing.router import feed, metrics
 from provisioner.routing.router.state import RoutingState, View
 
@@ -26,11 +27,14 @@ LOOK_SECONDS = 2.0  # how often the files are looked at
 
 
 class Files(Protocol):
-    """The part of `provisioner.chain.book.ChainBook` that is needed here."""
+    """`provisioner.routing.keyring.Keyring`, as it is needed here."""
 
-    problem: LanewayError | None
+    @property
+    def problem(self) -> LanewayError | None: ...
 
     def chains(self) -> Mapping[str, Chain]: ...
+
+    def keys(self) -> Keys: ...
 
 
 class Watching:
@@ -79,6 +83,7 @@ class Watching:
         while True:
             await asyncio.sleep(self._look_seconds)
             chains = await asyncio.to_thread(self._files.chains)
+            self._state.sign_with(self._files.keys())
             if dict(chains) != self._newest.chains:
                 self._renew(View(tuple(chains.values()), before=self._state.view))
 
