@@ -52,6 +52,25 @@ WAYS = {
     "pr-9": "baseline baseline baseline baseline",
     "unready": "baseline unready baseline baseline",
     "crashed": "baseline crashed baseline baseline",
+    "own": "baseline own own baseline",
+    "own-unready": "baseline own-unready 503",
+    "own-crashed": "baseline own-crashed 503",
+    "whole": "whole whole whole whole",
+    "whole-unready": "whole-unready 503",
+    "whole-but-one": "whole-but-one whole-but-one whole-but-one 503",
+    "whole-of-none": "503",
+    "child": "baseline pr-4 child baseline",
+    "child-unready": "baseline pr-4 pr-4 baseline",
+    "child-empty": "baseline pr-4 pr-4 baseline",
+    "grandchild": "baseline pr-4 child grandchild",
+    "own-child": "baseline pr-4 pr-4 own-child",
+    "own-child-unready": "baseline pr-4 503",
+    "whole-child": "whole-child 503",
+    "orphan": "baseline baseline orphan baseline",
+    "ring-a": "baseline ring-b ring-a baseline",
+    "ring-b": "baseline ring-b ring-a baseline",
+    "floor-4": "baseline floor-0 baseline baseline",
+    "floor-5": "baseline baseline baseline baseline",
 }
 
 
@@ -156,13 +175,38 @@ FORWARDED: dict[str, tuple[Headers, str | None]] = {
     "in by baggage, on by header": ([*_bag("preview-lane=pr-4"), (FORWARDS, "header")], "pr-4"),
 }
 
+STRICT = {
+    "members, all ready": "own",
+    "members, one not ready": "own-unready",
+    "members, one has just died": "own-crashed",
+    "all, all ready": "whole",
+    "all, one not ready": "whole-unready",
+    "all, one that the lane has not": "whole-but-one",
+    "all, a lane without copies": "whole-of-none",
+}
+
+STACKED = {
+    "a copy of the parent's": "child",
+    "the parent's where its own is not ready": "child-unready",
+    "no copy of its own": "child-empty",
+    "the parent's parent's": "grandchild",
+    "members, over a parent": "own-child",
+    "members, its own is not ready": "own-child-unready",
+    "all, over a parent": "whole-child",
+    "a parent that is gone": "orphan",
+    "parents in a ring": "ring-a",
+    "parents in a ring, from the other end": "ring-b",
+    "four parents deep": "floor-4",
+    "five parents deep": "floor-5",
+}
+
 COPIES = {"a copy that is not ready": "unready", "a copy that has just died": "crashed"}
 
 
 def _all() -> Iterator[Case]:
     for name, lane in LANES_OF_CASES.items():
         yield _case("lanes", name, _tag(lane), lane)
-    tables = {
+    tables: dict[str, dict[str, tuple[Headers, str | None]]] = {
         "header": HEADERS,
         "baggage": BAGGAGE,
         "host": HOSTS,
@@ -170,12 +214,13 @@ def _all() -> Iterator[Case]:
         "carriers passed on": FORWARDED,
     }
     for topic, table in tables.items():
-        for name, (headers, lane) in table.items():
-            yield _case(topic, name, headers, lane)
-    for name, lane in COPIES.items():
-        yield _case("copies", name, _tag(lane), lane)
+        for name, (headers, named) in table.items():
+            yield _case(topic, name, headers, named)
+    for topic, lanes in {"copies": COPIES, "strict": STRICT, "stacked": STACKED}.items():
+        for name, lane in lanes.items():
+            yield _case(topic, name, _tag(lane), lane)
     for protocol in PROTOCOLS[1:]:
-        for name in ("pr-4", "all-four", "pr-9", "unready", "crashed"):
+        for name in ("pr-4", "all-four", "pr-9", "unready", "crashed", "own-unready", "child"):
             yield _case(protocol, f"lane {name}", _tag(name), name, protocol)
         yield _case(protocol, "by baggage", _bag("a=1,preview-lane=pr-4"), "pr-4", protocol)
     for name in ("pr-4", "all-four"):

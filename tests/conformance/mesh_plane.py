@@ -1,0 +1,133 @@
+"""The mesh drivers: a real API server and istiod, and a stock Envoy as the sidecar of all applications.
+
+Who would be a worker is here: after a lane's copies were shown, the product's own `settle` writes its routes.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+from devcluster.dev.cluster import context
+from devcluster.dev.cluster.context import Context
+from provisioner.cluster import Cluster, connect
+from provisioner.git import Repositories
+from provisioner.lane import store
+from provisioner.routing import settle
+from provisioner.routing.settle import Settled
+from provisioner.settings import Settings
+from provisioner.world import World
+from tests.conformance import objects
+from tests.conformance.hops.application import Instance
+from tests.conformance.hops.calling import Target
+from tests.conformance.hops.client import Hops, running
+from tests.conformance.scene import BASELINE, PORTS, SERVICES, Copy, Lane
+from tests.support import mesh
+
+CRDS = Path(__file__).parents[2] / "charts" / "laneway" / "crds"
+SPOKEN = {"http": "HTTP", "admin": "HTTP", "grpc": "GRPC"}
+
+
+class MeshPlane:
+    """The objects of copies are written as Kubernetes writes them; those of routes by the driver alone."""
+
+    def __init__(self, place: objects.Place, cluster: Cluster, hops: Hops, host: str, folder: Path) -> None:
+        self.place, self.cluster, self.hops, self._host = place, cluster, hops, host
+        self.chain = place.parsed()
+        self._instances: dict[tuple[str, str], Instance] = {}
+        settings = Settings(mirrors=folder)
+        repositories = Repositories(folder, max_bytes=settings.mirror_bytes, timeout=20)
+        self._world = World(cluster, repositories, settings, lambda: datetime.now(UTC))
+        for service in SERVICES:
+            self._start(service, BASELINE)
+            self.show(service, BASELINE, Copy.READY)
+
+    def _start(self, service: str, who: str, *, listens: bool = True) -> Instance:
+        ports = dict(zip(PORTS, mesh.free_ports(self._host, len(PORTS)), strict=True))
+        made = Instance(service, who, self._host, ports)
+        if listens:
+            self.hops.start(made)
+        self._instances[service, who] = made
+        self.cluster.apply(objects.service(self.place, made), force=True)
+        return made
+
+    def open(self, lanes: Mapping[str, Lane]) -> None:
+        for name, one in lanes.items():
+            for service, copy in one.copies.items():
+                self._start(service, name, listens=copy is not Copy.CRASHED)
+                self.show(service, name, copy)
+            self.cluster.apply(objects.lane(self.place, name, one), force=True)
+            status = {"status": objects.lane_status(one)}
+            self.cluster.merge("Lane", f"{self.place.chain}.{name}", status, subresource="status")
+        for name in lanes:
+            self.settle(name)
+
+    def show(self, service: str, lane: str, copy: Copy) -> None:
+        made = self._instances[service, lane]
+        seen = objects.endpoint_slice(self.place, made, ready=copy is not Copy.UNREADY)
+        self.cluster.apply(seen, force=True)
+
+    def settle(self, lane: str) -> Settled:
+        """What a worker does when it hears of a change."""
+        found = store.read(self.cluster, self.place.chain, lane)
+        assert found is not None
+        return settle.settle(self.chain, found, self._world)
+
+    def close(self, lane: str) -> None:
+        found = store.read(self.cluster, self.place.chain, lane)
+        assert found is not None
+        settle.withdraw(self.chain, found, self._world)
+        self.cluster.delete("Lane", found.object_name)
+        for (service, who), made in list(self._instances.items()):
+            if who == lane:
+                name = objects.service_name(made)
+                self.cluster.delete("EndpointSlice", f"{name}-x", self.place.namespace)
+                self.cluster.delete("Service", name, self.place.namespace)
+                self.hops.kill(service, who)
+                del self._instances[service, who]
+
+    def clear(self) -> None:
+        """Takes away what the namespace does not hold."""
+        for one in self.cluster.list("Lane", labels=f"laneway.dev/chain={self.place.chain}"):
+            self.cluster.delete("Lane", one["metadata"]["name"])
+
+
+def roads(sidecar: mesh.Proxy) -> dict[tuple[str, str], Target]:
+    """Each Service port, as applications reach it by their sidecar."""
+    return {
+        (service, port): Target(service, sidecar.address, number, f"{service}:{number}")
+        for service in SERVICES
+        for port, number in PORTS.items()
+    }
+
+
+@contextmanager
+def plane(driver: str, cluster_name: str, folder: Path) -> Iterator[MeshPlane]:
+    """Running in a namespace of its own, with the baseline alone."""
+    chosen = context.choose(cluster_name, folder)
+    name = f"laneway-conformance-{uuid.uuid4().hex[:6]}"
+    place = objects.Place(f"shop-{name[-6:]}", name, driver)
+    with ExitStack() as stack:
+        stack.enter_context(_furnished(chosen, name))
+        hops = stack.enter_context(running(SERVICES, folder / "hops.log"))
+        at = mesh.Place(chosen, name)
+        made = MeshPlane(place, connect(str(chosen.kubeconfig)), hops, at.host, folder / "mirrors")
+        stack.callback(made.clear)
+        spoken = {number: SPOKEN[port] for port, number in PORTS.items()}
+        hops.lay(roads(stack.enter_context(mesh.sidecar(at, spoken))))
+        yield made
+
+
+@contextmanager
+def _furnished(chosen: Context, namespace: str) -> Iterator[None]:
+    """Lanes are known to the cluster, and there is a namespace."""
+    chosen.kubectl("apply", "--server-side", "--force-conflicts", "--field-manager=helm", "-f", str(CRDS))
+    chosen.kubectl("wait", "--for=condition=Established", "crd/lanes.laneway.dev", "--timeout=60s")
+    chosen.apply(objects.namespace(namespace))
+    try:
+        yield
+    finally:
+        chosen.kubectl("delete", "namespace", namespace, "--wait=false")
