@@ -6,7 +6,7 @@ ARG BASE=docker.io/library/debian:bookworm-slim@sha256:88200866dfff7ea7f5cbcb6ec
 FROM ${BASE} AS python
 RUN apt-get update \
  && apt-get install --yes --no-install-recommends python3 ca-certificates \
- && rm -rf /var/lib/apt/lists/* \
+ && rm -rf /var/lib/apt/lists/* /var/cache/apt/archives/*.deb \
  && useradd --uid 65532 --user-group --no-create-home --home-dir /tmp --shell /usr/sbin/nologin laneway
 
 FROM python AS sources
@@ -40,7 +40,8 @@ USER 65532:65532
 CMD ["laneway", "envoy"]
 
 FROM python AS laneway
-RUN apt-get update && apt-get install --yes --no-install-recommends git && rm -rf /var/lib/apt/lists/*
+RUN apt-get update && apt-get install --yes --no-install-recommends git \
+ && rm -rf /var/lib/apt/lists/* /var/cache/apt/archives/*.deb
 COPY --from=laneway-files /opt/laneway /opt/laneway
 COPY --from=laneway-files /usr/local/bin /usr/local/bin
 USER 65532:65532

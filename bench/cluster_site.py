@@ -25,7 +25,7 @@ from bench import cluster_load
 from devcluster.dev import payloads, ports, processes
 from devcluster.dev.cluster import images, shop, tunnel
 from devcluster.dev.cluster.context import Context
-from devcluster.dev.cluster.installation import RELEASE, SYSTEM, Installation
+from devcluster.dev.cluster.installation import CHART, RELEASE, SYSTEM, Installation
 from devcluster.dev.ports import HOST
 from devcluster.dev.repository import git
 
@@ -72,6 +72,10 @@ class Site:
         self.context.apply(shop.namespace(NAMESPACE), *baseline(self.image))
         for name in ("echo", "idle", "git", "load"):
             self._await(f"deployment/{name}", NAMESPACE)
+        crds = str(CHART / "crds")  # Helm changes no definition that is there
+        self.context.kubectl(
+            "apply", "--server-side", "--force-conflicts", "--field-manager=helm", "-f", crds
+        )
         self.installation.install(chain(self.image))
 
     def down(self) -> None:
