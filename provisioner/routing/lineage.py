@@ -161,3 +161,11 @@ def endpoints(slices: Iterable[Slice], port: str, which: str) -> tuple[Endpoint,
         for address in getattr(one, which)
     }
     return tuple(sorted(found))
+
+
+def lacking(chain: str, lane: str, service: str) -> str:
+    """What a strict lane answers with its 503 where it has no ready copy, with every driver."""
+    return (
+        f"lane {lane} has no ready copy of {service}, and is strict: the baseline does not answer for it. "
+        f"What it waits for: laneway status {chain} {lane}\n"
+    )

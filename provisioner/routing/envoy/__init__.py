@@ -5,9 +5,11 @@ The layout, per Service port (`payment:8080`):
 cluster `payment:8080`             the baseline, and nothing else
 cluster `payment:8080/lanes/N`     shard N of the lanes: the pods of each copy with their lane as metadata,
                                    the baseline as the default subset, and as second priority, for each
-                                   lane, a way back to the baseline
+                                   lane, a way back to the baseline (in a strict lane, to 503)
 listener `payment:8080`            the Lua filter that finds the lane; two routes: with a lane, and without
 listener `payment:8080/baseline`   internal: what the second priority leads to
+listener `payment:8080/waker`      internal: holds requests until the copy that they are for is awake
+listener `payment:8080/missing`    internal: says 503 for copies that strict lanes lack
 listener `ready`                   answers the readiness probe, once all listeners are there that the pod was
                                    started for
 

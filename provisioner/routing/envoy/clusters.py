@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
+from provisioner.chain.model import Warmup
 from provisioner.routing.envoy import defaults
 from provisioner.routing.envoy.resources import CLUSTER, Resource, from_json
 
@@ -19,6 +20,8 @@ SUBSETS: Json = {
     "fallback_policy": "DEFAULT_SUBSET",
     "default_subset": {"lane": "baseline"},
     "subset_selectors": [{"keys": ["lane"]}],
+    # a pod that answers for several lanes is one endpoint that lists them
+    "list_as_any": True,
 }
 
 
@@ -48,15 +51,21 @@ def waker_name(service: str, port: int) -> str:
     return f"{baseline_name(service, port)}/waker"
 
 
-def baseline(name: str) -> Resource:
-    return from_json(CLUSTER, name, _discovered(name, defaults.BASELINE_CONNECT))
+def missing_name(service: str, port: int) -> str:
+    """The internal listener that answers for the copies that strict lanes lack."""
+    return f"{baseline_name(service, port)}/missing"
 
 
-def lanes(name: str) -> Resource:
-    return from_json(CLUSTER, name, _discovered(name, defaults.LANE_CONNECT) | {"lb_subset_config": SUBSETS})
+def baseline(name: str, warmup: Warmup | None) -> Resource:
+    return from_json(CLUSTER, name, _discovered(name, defaults.BASELINE_CONNECT, warmup))
 
 
-def _discovered(name: str, connect: str) -> Json:
+def lanes(name: str, warmup: Warmup | None) -> Resource:
+    fields = _discovered(name, defaults.LANE_CONNECT, warmup) | {"lb_subset_config": SUBSETS}
+    return from_json(CLUSTER, name, fields)
+
+
+def _discovered(name: str, connect: str, warmup: Warmup | None) -> Json:
     return {
         "name": name,
         "type": "EDS",
@@ -67,4 +76,15 @@ def _discovered(name: str, connect: str) -> Json:
         },
         "circuit_breakers": defaults.circuit_breakers(),
         "typed_extension_protocol_options": defaults.upstream_protocols(),
+        **(_eased_in(warmup) if warmup else {}),
     }
+
+
+def _eased_in(warmup: Warmup) -> Json:
+    """An endpoint is new from when it was told, and shares are of what the others of its lane have."""
+    slow_start = {
+        "slow_start_window": f"{warmup.duration.total_seconds():g}s",
+        "aggression": {"default_value": warmup.aggression, "runtime_key": "laneway.unused"},
+        "min_weight_percent": {"value": warmup.minimum_percent},
+    }
+    return {"lb_policy": "ROUND_ROBIN", "round_robin_lb_config": {"slow_start_config": slow_start}}

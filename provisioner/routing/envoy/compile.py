@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from functools import lru_cache, partial
 from itertools import chain as joined
 
-from provisioner.chain.model import Protocol
+from provisioner.chain.model import Protocol, Warmup
 from provisioner.names import shard as shard_of
-from provisioner.routing.envoy import clusters, endpoints, entrance, listeners, waking
+from provisioner.routing.envoy import clusters, endpoints, entrance, listeners, missing, waking
 from provisioner.routing.envoy.node import Node
 from provisioner.routing.envoy.resources import CLUSTER, ENDPOINTS, LISTENER, Resource, Resources
 from provisioner.routing.intent import ChainIntent, Copy, Port, Service
@@ -32,9 +33,8 @@ class Compiler:
         """Clusters and endpoints: the same for every router of the namespace."""
         services = intent.within(namespace)
         woken = self._resource((CLUSTER, waking.WOKEN), (), waking.woken)
-        return _by_type(
-            [woken, *self._collect(services, intent.shards, partial(_shared_parts, intent.shards))]
-        )
+        spread = _Spread(intent.shards, intent.warmup)
+        return _by_type([woken, *self._collect(services, spread, partial(_shared_parts, spread))])
 
     def own(self, intent: ChainIntent, node: Node, keys: Keys = ()) -> Resources:
         """Listeners: each router binds its own address. `keys` check the chain's links."""
@@ -72,32 +72,38 @@ def compile_intent(intent: ChainIntent, node: Node) -> Resources:
     return {**Compiler().shared(intent, node.namespace), **Compiler().own(intent, node)}
 
 
-def _shared_parts(shards: int, service: Service) -> Iterator[Part]:
-    return joined.from_iterable(_port_parts(service, port, shards) for port in service.ports)
+@dataclass(frozen=True)
+class _Spread:
+    """What all clusters of a chain have in common."""
+
+    shards: int
+    warmup: Warmup | None
 
 
-def _port_parts(service: Service, port: Port, shards: int) -> Iterator[Part]:
-    name = clusters.baseline_name(service.name, port.number)
-    yield (CLUSTER, name), (), lambda: clusters.baseline(name)
+def _shared_parts(spread: _Spread, service: Service) -> Iterator[Part]:
+    return joined.from_iterable(_port_parts(service, port, spread) for port in service.ports)
+
+
+def _port_parts(service: Service, port: Port, spread: _Spread) -> Iterator[Part]:
+    name, warmup = clusters.baseline_name(service.name, port.number), spread.warmup
+    yield (CLUSTER, name), warmup, lambda: clusters.baseline(name, warmup)
     yield (ENDPOINTS, name), port.baseline, lambda: endpoints.baseline(name, service.name, port.baseline)
     if port.protocol is Protocol.HTTP:
-        for number, copies in enumerate(sharded(port.copies, shards)):
-            yield from _shard_parts(service, port, number, copies)
+        for number, copies in enumerate(sharded(port.copies, spread.shards)):
+            shard = f"{clusters.shard_prefix(service.name, port.number)}{number}"
+            yield (CLUSTER, shard), warmup, partial(clusters.lanes, shard, warmup)
+            yield _shard_endpoints(service, port, shard, copies)
 
 
-def _shard_parts(service: Service, port: Port, number: int, copies: tuple[Copy, ...]) -> Iterator[Part]:
-    name = f"{clusters.shard_prefix(service.name, port.number)}{number}"
+def _shard_endpoints(service: Service, port: Port, name: str, copies: tuple[Copy, ...]) -> Part:
     place = endpoints.Place(
         service.name,
         clusters.fallback_name(service.name, port.number),
         clusters.waker_name(service.name, port.number),
+        clusters.missing_name(service.name, port.number),
     )
-    yield (CLUSTER, name), (), lambda: clusters.lanes(name)
-    yield (
-        (ENDPOINTS, name),
-        (port.baseline, copies),
-        lambda: endpoints.shard(name, place, port.baseline, copies),
-    )
+    made = partial(endpoints.shard, name, place, port.baseline, copies)
+    return (ENDPOINTS, name), (port.baseline, copies), made
 
 
 _shard = lru_cache(maxsize=1 << 16)(shard_of)  # thousands are asked for at each change, and always the same
@@ -139,5 +145,10 @@ def _listener_parts(
         (LISTENER, clusters.waker_name(service.name, port.number)),
         intent.carriers,
         lambda: waking.listener(at, intent.carriers),
+    )
+    yield (
+        (LISTENER, clusters.missing_name(service.name, port.number)),
+        intent.carriers,
+        lambda: missing.listener(intent.name, service.name, port.number, intent.carriers),
     )
     yield (LISTENER, name), content, lambda: listeners.http(service, port, lanes, node.address)

@@ -17,6 +17,7 @@ from envoy.config.core.v3 import address_pb2, base_pb2
 from envoy.config.endpoint.v3 import endpoint_components_pb2, endpoint_pb2
 from google.protobuf import struct_pb2
 
+from provisioner.lane.model import Mode
 from provisioner.routing.envoy.resources import ENDPOINTS, Resource, from_message
 from provisioner.routing.intent import Copy, Endpoint, State
 
@@ -30,22 +31,33 @@ class Place:
     service: str
     fallback: str
     waker: str
+    missing: str
 
 
 def baseline(name: str, service: str, endpoints: Iterable[Endpoint]) -> Resource:
-    return _assignment(name, [[_pod(one, BASELINE, service, BASELINE) for one in endpoints]])
+    return _assignment(name, [[_pod(one, [BASELINE], service, BASELINE) for one in endpoints]])
 
 
 def shard(name: str, place: Place, endpoints: Iterable[Endpoint], copies: Sequence[Copy]) -> Resource:
     """The endpoints of a shard. A copy that is not ready has none, so that the baseline answers: marked as
     unhealthy instead, it would keep its subset alive and its requests would fail. One that sleeps has the
-    waker alone, and no way back to the baseline."""
+    waker alone, one that a strict lane lacks the listener that says so, and neither a way to the baseline."""
     ready = [copy for copy in copies if copy.state is State.READY]
-    first = [_pod(one, BASELINE, place.service, BASELINE) for one in endpoints]
-    first += [_pod(one, copy.lane, place.service, copy.lane) for copy in ready for one in copy.endpoints]
-    first += [_to_waker(place, copy.lane) for copy in copies if copy.state is State.ASLEEP]
-    second = [_way_back(place, copy.lane) for copy in ready]
+    first = [_pod(one, [BASELINE], place.service, BASELINE) for one in endpoints]
+    first += _pods(place, ready)
+    first += [_to(place.waker, copy) for copy in copies if copy.state is State.ASLEEP]
+    first += [_to(place.missing, copy) for copy in copies if copy.state is State.MISSING]
+    second = [_instead(place, copy) for copy in ready]
     return _assignment(name, [first, second] if second else [first])
+
+
+def _pods(place: Place, ready: Iterable[Copy]) -> list[Any]:
+    """The pods of copies; one that answers for several lanes, since they inherit it, lists them all."""
+    lanes: dict[tuple[Endpoint, str], list[str]] = {}
+    for copy in ready:
+        for one in copy.endpoints:
+            lanes.setdefault((one, copy.origin or copy.lane), []).append(copy.lane)
+    return [_pod(one, those, place.service, origin) for (one, origin), those in lanes.items()]
 
 
 def _assignment(name: str, priorities: Iterable[list[Any]]) -> Resource:
@@ -59,31 +71,38 @@ def _assignment(name: str, priorities: Iterable[list[Any]]) -> Resource:
     return from_message(ENDPOINTS, name, message)
 
 
-def _pod(endpoint: Endpoint, lane: str, service: str, served: str) -> Any:
+def _pod(endpoint: Endpoint, lanes: Sequence[str], service: str, served: str) -> Any:
     socket = address_pb2.SocketAddress(address=endpoint.address, port_value=endpoint.port)
-    return _endpoint(address_pb2.Address(socket_address=socket), lane, f"{service}={served}")
+    return _endpoint(address_pb2.Address(socket_address=socket), lanes, f"{service}={served}")
 
 
-def _way_back(place: Place, lane: str) -> Any:
-    return _endpoint(_internal(place.fallback, lane), lane, f"{place.service}={BASELINE}")
+def _instead(place: Place, copy: Copy) -> Any:
+    """Where requests go that no pod of a ready copy took: back to the baseline, or nowhere."""
+    if copy.mode is not Mode.LOOSE and not copy.origin:
+        return _to(place.missing, copy)
+    return _to(place.fallback, copy, f"{place.service}={BASELINE}")
 
 
-def _to_waker(place: Place, lane: str) -> Any:
-    """It says nothing of who served: the waker's listener does."""
-    return _endpoint(_internal(place.waker, lane), lane, "")
+def _to(listener: str, copy: Copy, served: str = "") -> Any:
+    """An internal listener, for one lane. Most say who served by themselves."""
+    internal = address_pb2.EnvoyInternalAddress(server_listener_name=listener, endpoint_id=copy.lane)
+    return _endpoint(address_pb2.Address(envoy_internal_address=internal), [copy.lane], served)
 
 
-def _internal(listener: str, lane: str) -> Any:
-    internal = address_pb2.EnvoyInternalAddress(server_listener_name=listener, endpoint_id=lane)
-    return address_pb2.Address(envoy_internal_address=internal)
-
-
-def _endpoint(address: Any, lane: str, served: str) -> Any:
-    """`lane` is what the request must carry, `served` what the response says, as SERVICE=WHO."""
-    fields = {"lane": struct_pb2.Value(string_value=lane)}
+def _endpoint(address: Any, lanes: Sequence[str], served: str) -> Any:
+    """`lanes` are those of which the request must carry one, `served` what the response says, as
+    SERVICE=WHO."""
+    fields = {"lane": _lane(lanes)}
     if served:
         fields["served"] = struct_pb2.Value(string_value=served)
     return endpoint_components_pb2.LbEndpoint(
         endpoint=endpoint_components_pb2.Endpoint(address=address),
         metadata=base_pb2.Metadata(filter_metadata={"envoy.lb": struct_pb2.Struct(fields=fields)}),
     )
+
+
+def _lane(lanes: Sequence[str]) -> Any:
+    if len(lanes) == 1:
+        return struct_pb2.Value(string_value=lanes[0])
+    values = [struct_pb2.Value(string_value=lane) for lane in lanes]
+    return struct_pb2.Value(list_value=struct_pb2.ListValue(values=values))

@@ -64,3 +64,9 @@ def local_replies(service: str, header: str) -> Json:
 
 def everything() -> Json:
     return {"prefix": "/"}
+
+
+def every_reply() -> Json:
+    """A filter that whatever a listener says by itself passes."""
+    comparison = {"op": "GE", "value": {"default_value": 100, "runtime_key": "laneway.unused"}}
+    return {"status_code_filter": {"comparison": comparison}}

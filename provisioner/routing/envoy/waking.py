@@ -17,7 +17,7 @@ from provisioner.chain.model import Carriers
 from provisioner.routing.envoy import clusters, defaults, listeners
 from provisioner.routing.envoy.node import DISCOVERY
 from provisioner.routing.envoy.resources import CLUSTER, LISTENER, Resource, extension, from_json, typed
-from provisioner.routing.envoy.routes import PATIENT, everything, served
+from provisioner.routing.envoy.routes import PATIENT, every_reply, everything, served
 
 Json = dict[str, Any]
 
@@ -123,13 +123,9 @@ def _routes(place: Place, header: str) -> Json:
 
 def _refusals(service: str, header: str) -> Json:
     """What this listener says by itself: that nobody answered, and when to try again."""
-    always = {
-        "status_code_filter": {
-            "comparison": {"op": "GE", "value": {"default_value": 100, "runtime_key": "laneway.unused"}}
-        }
-    }
     again = {
         "header": {"key": "retry-after", "value": str(RETRY_SECONDS)},
         "append_action": "ADD_IF_ABSENT",
     }
-    return {"mappers": [{"filter": always, "headers_to_add": [served(header, f"{service}=none"), again]}]}
+    said = [served(header, f"{service}=none"), again]
+    return {"mappers": [{"filter": every_reply(), "headers_to_add": said}]}

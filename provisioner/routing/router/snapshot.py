@@ -1,11 +1,12 @@
 """What an Envoy that starts needs to know when there is no router to ask. Pure.
 
 A snapshot is the intent of one chain in one namespace with what stays true while nobody looks: the listeners,
-the baseline's endpoints, and which copies sleep. The endpoints of copies are left out: an address that was a
-lane's may be another pod's by now. So an Envoy that starts from a snapshot serves the baseline, says so to
-requests with a lane, and leaves those for a lane that sleeps to the waker (503 until there is one).
+the baseline's endpoints, which copies sleep, and where a strict lane lets nobody answer for it. The endpoints
+of copies are left out: an address that was a lane's may be another pod's by now. So an Envoy that starts from
+a snapshot serves the baseline, says so to requests with a lane, leaves those for a lane that sleeps to the
+waker (503 until there is one), and answers 503 for a strict lane.
 
-It is a few hundred bytes for each service, and some ten for each lane that sleeps: far below the 1 MiB of a
+It is a few hundred bytes for each service, and some ten for each lane that sleeps or is strict: far below the 1 MiB of a
 ConfigMap with thousands of lanes.
 """
 
@@ -19,7 +20,8 @@ from dataclasses import replace
 from pydantic import TypeAdapter, ValidationError
 
 from provisioner.errors import InputError
-from provisioner.routing.intent import ChainIntent, Endpoint, Port, Service, State
+from provisioner.lane.model import Mode
+from provisioner.routing.intent import ChainIntent, Copy, Endpoint, Port, Service, State
 
 Key = tuple[str, int]  # a service and the number of one of its ports
 
@@ -36,8 +38,16 @@ def _service(service: Service) -> Service:
 
 
 def _port(port: Port) -> Port:
-    asleep = tuple(copy for copy in port.copies if copy.state is State.ASLEEP)
-    return replace(port, copies=asleep)
+    kept = (_copy(copy) for copy in port.copies)
+    return replace(port, copies=tuple(copy for copy in kept if copy))
+
+
+def _copy(copy: Copy) -> Copy | None:
+    """None for one that the baseline answers for."""
+    if copy.state is State.ASLEEP:
+        return copy
+    strict = copy.mode is not Mode.LOOSE and not copy.origin
+    return replace(copy, state=State.MISSING, endpoints=()) if strict else None
 
 
 def packed(intent: ChainIntent) -> bytes:
