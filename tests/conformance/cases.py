@@ -8,11 +8,11 @@ say who answered; a request without one must hear nothing of lanes at all.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tests.conformance.hops.calling import PROTOCOLS
 from tests.conformance.hops.story import FORWARDS, Headers
-from tests.conformance.scene import DOMAIN, LONGER, LONGEST, SERVICES
+from tests.conformance.scene import DOMAIN, LONGER, LONGEST, OUTSIDE, SERVICES
 
 HEADER = "x-preview-lane"
 NOWHERE = ("baseline",) * len(SERVICES)
@@ -30,6 +30,7 @@ class Case:
     lane: str | None
     protocol: str = "http"
     port: str = "http"
+    begins: str = SERVICES[0]  # or OUTSIDE
 
     @property
     def id(self) -> str:
@@ -152,7 +153,8 @@ BAGGAGE: dict[str, tuple[Headers, str | None]] = {
 }
 
 HOSTS: dict[str, tuple[Headers, str | None]] = {
-    "alone": (_host(f"pr-4.{DOMAIN}"), "pr-4"),
+    "a copy further on": (_host(f"pr-4.{DOMAIN}"), "pr-4"),
+    "a copy at the entry": (_host(f"gap.{DOMAIN}"), "gap"),
     "with a port": (_host(f"pr-4.{DOMAIN}:8080"), "pr-4"),
     "in capitals": (_host(f"PR-4.{DOMAIN.upper()}"), "pr-4"),
     "a name that begins like the lane's": (_host(f"pr-42.{DOMAIN}"), "pr-42"),
@@ -173,6 +175,17 @@ FORWARDED: dict[str, tuple[Headers, str | None]] = {
     "applications pass the header on alone": ([*_tag("pr-4"), (FORWARDS, "header")], "pr-4"),
     "applications pass the baggage on alone": ([*_tag("pr-4"), (FORWARDS, "baggage")], "pr-4"),
     "in by baggage, on by header": ([*_bag("preview-lane=pr-4"), (FORWARDS, "header")], "pr-4"),
+}
+
+FROM_OUTSIDE: dict[str, tuple[Headers, str | None]] = {
+    "a copy at the entry": (_tag("entry"), "entry"),
+    "a copy further on": (_tag("pr-4"), "pr-4"),
+    "a copy at the entry, by baggage": (_bag("a=1,preview-lane=gap"), "gap"),
+    "a lane without copies": (_tag("empty"), "empty"),
+    "a lane that does not exist": (_tag("pr-9"), "pr-9"),
+    "strict, a copy that is not ready": (_tag("own-unready"), "own-unready"),
+    "strict, a lane without copies": (_tag("whole-of-none"), "whole-of-none"),
+    "stacked": (_tag("grandchild"), "grandchild"),
 }
 
 STRICT = {
@@ -215,7 +228,11 @@ def _all() -> Iterator[Case]:
     }
     for topic, table in tables.items():
         for name, (headers, named) in table.items():
-            yield _case(topic, name, headers, named)
+            found = _case(topic, name, headers, named)
+            by_host = any(key == "host" for key, _ in headers)
+            yield replace(found, begins=OUTSIDE) if by_host else found
+    for name, (headers, named) in FROM_OUTSIDE.items():
+        yield replace(_case("from outside", name, headers, named), begins=OUTSIDE)
     for topic, lanes in {"copies": COPIES, "strict": STRICT, "stacked": STACKED}.items():
         for name, lane in lanes.items():
             yield _case(topic, name, _tag(lane), lane)
@@ -224,8 +241,7 @@ def _all() -> Iterator[Case]:
             yield _case(protocol, f"lane {name}", _tag(name), name, protocol)
         yield _case(protocol, "by baggage", _bag("a=1,preview-lane=pr-4"), "pr-4", protocol)
     for name in ("pr-4", "all-four"):
-        found = _case("a second port", f"lane {name}", _tag(name), name)
-        yield Case(found.topic, found.name, found.headers, found.way, found.lane, port="admin")
+        yield replace(_case("a second port", f"lane {name}", _tag(name), name), port="admin")
 
 
 CASES = tuple(_all())

@@ -16,7 +16,7 @@ from tests.conformance.hops.application import Instance
 from tests.conformance.hops.calling import Target
 from tests.conformance.hops.client import Hops, running
 from tests.conformance.objects import Place
-from tests.conformance.scene import BASELINE, CHAIN, PORTS, SERVICES, Copy, Lane
+from tests.conformance.scene import BASELINE, CHAIN, OUTSIDE, PORTS, SERVICES, Copy, Lane
 from tests.support.commands import process
 from tests.support.devcluster import devcluster
 from tests.support.routing import NAMESPACE, Envoy, address, free_port, get, wait_until
@@ -86,10 +86,11 @@ class EnvoyPlane:
 
 def roads(envoy: Envoy) -> dict[tuple[str, str], Target]:
     """Each Service port, as its address leads to the router."""
-    return {
+    found = {
         (service, port): Target(service, envoy.address, listener, f"{service}:{PORTS[port]}")
         for (service, port), listener in LISTENERS.items()
     }
+    return found | {(OUTSIDE, "http"): found[SERVICES[0], "http"]}
 
 
 @contextmanager

@@ -20,11 +20,11 @@ from provisioner.routing import settle
 from provisioner.routing.settle import Settled
 from provisioner.settings import Settings
 from provisioner.world import World
-from tests.conformance import objects
+from tests.conformance import objects, outside
 from tests.conformance.hops.application import Instance
 from tests.conformance.hops.calling import Target
 from tests.conformance.hops.client import Hops, running
-from tests.conformance.scene import BASELINE, PORTS, SERVICES, Copy, Lane
+from tests.conformance.scene import BASELINE, OUTSIDE, PORTS, SERVICES, Copy, Lane
 from tests.support import mesh
 
 CRDS = Path(__file__).parents[2] / "charts" / "laneway" / "crds"
@@ -118,7 +118,22 @@ def plane(driver: str, cluster_name: str, folder: Path) -> Iterator[MeshPlane]:
         stack.callback(made.clear)
         spoken = {number: SPOKEN[port] for port, number in PORTS.items()}
         hops.lay(roads(stack.enter_context(mesh.sidecar(at, spoken))))
+        hops.lay({(OUTSIDE, "http"): stack.enter_context(_gateway(at, driver))})
         yield made
+
+
+@contextmanager
+def _gateway(at: mesh.Place, driver: str) -> Iterator[Target]:
+    """Where requests come in from outside."""
+    with mesh.gateway(at, outside.MARKS) as proxy:
+        (port,) = mesh.free_ports(at.host, 1)
+        if driver == "istio":
+            at.cluster.apply(*outside.istio(at.namespace, proxy.address, port))
+        else:
+            at.cluster.apply(*mesh.gateway_service(at, outside.NAME, outside.MARKS, port))
+            at.cluster.apply(*outside.gateway_api(at.namespace, port))
+        proxy.wait_for(port)
+        yield Target(SERVICES[0], proxy.address, port, outside.HOST)
 
 
 @contextmanager

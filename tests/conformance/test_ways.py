@@ -29,14 +29,14 @@ def expected_words(case: Case) -> tuple[str | None, ...]:
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)
 def test_a_request_takes_its_way_and_hears_of_it(plane: Plane, case: Case) -> None:
-    story = plane.hops.walk(Walk(SERVICES[0], case.port, case.protocol, case.headers))
+    story = plane.hops.walk(Walk(case.begins, case.port, case.protocol, case.headers))
     assert way(story) == case.way
     assert said(story) == expected_words(case)
     assert {one.port for one in story if one.who} <= {case.port}
     if case.lane and case.way[-1] == REFUSED and "crashed" not in case.lane:
         assert case.lane in story[-1].text
         assert story[-1].service in story[-1].text
-    untagged = plane.hops.walk(Walk(SERVICES[0], case.port, case.protocol))
+    untagged = plane.hops.walk(Walk(case.begins, case.port, case.protocol))
     assert way(untagged) == NOWHERE
     assert said(untagged) == (None,) * len(SERVICES)
 
