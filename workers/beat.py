@@ -30,7 +30,7 @@ from workers.election import RENEW_SECONDS, Election
 from workers.exposition import Pulse
 from workers.fleet import Fleet
 from workers.queue import Queue
-from workers.relevance import WORKLOADS, AllLanes, Concern, OneLane, concerned, settled
+from workers.relevance import WORKLOADS, AllLanes, Concern, OneLane, concerned, meshed, settled
 from workers.schedule import Cron
 from workers.watches import Target, Watch
 
@@ -53,8 +53,17 @@ def targets(chains: Mapping[str, Chain]) -> frozenset[Target]:
             Target("Lane"),
             *(Target(kind, name) for kind in (*WORKLOADS, "Service", POLICY) for name in namespaces),
             *(Target("Pod", name, labels.LANE) for name in namespaces),
+            *(target for chain in chains.values() for target in _of_mesh(chain)),
         }
     )
+
+
+def _of_mesh(chain: Chain) -> list[Target]:
+    """What has to be watched beside that where a mesh routes a chain: which copies are ready, and the routes,
+    of lanes and of users."""
+    kinds = meshed(chain)
+    ready = [Target("EndpointSlice", name, labels.LANE) for name in chain.namespaces if kinds]
+    return [*ready, *(Target(kind, name) for kind in sorted(kinds) for name in chain.namespaces)]
 
 
 class Leader:
@@ -135,15 +144,25 @@ class Leader:
         which = OneLane(obj["spec"]["chain"], obj["spec"]["lane"])
         with self._lock:
             self._unsettled.pop(which, None)
+            told = self._heirs(which)
             if gone:
                 self._fleet.forget(obj)
-                return
-            behind = self._fleet.note(obj)
-            if not settled(obj):
-                self._unsettled[which] = time.monotonic() + UNSETTLED_SECONDS
-            stirs = self._fleet.stirs(which, self._book.chains(), datetime.now(UTC))
-        if behind or stirs:
-            self._note(which)
+            elif self._noted_in_fleet(obj, which):
+                told.append(which)
+        self._note(*told)
+
+    def _noted_in_fleet(self, obj: Json, which: OneLane) -> bool:
+        """Whether a Lane that came or changed has to be looked at. The lock is held."""
+        behind = self._fleet.note(obj)
+        if not settled(obj):
+            self._unsettled[which] = time.monotonic() + UNSETTLED_SECONDS
+        return self._fleet.stirs(which, self._book.chains(), datetime.now(UTC)) or behind
+
+    def _heirs(self, lane: OneLane) -> list[OneLane]:
+        """The lanes that may have routes to this one's copies; of a chain that a mesh routes, since discovery
+        sees to that by itself."""
+        chain = self._book.chains().get(lane.chain)
+        return self._fleet.descendants(lane) if chain and meshed(chain) else []
 
     def _neglected(self) -> list[OneLane]:
         """The lanes whose spec nobody has looked at for a while; each is named again after a longer one."""
@@ -156,7 +175,8 @@ class Leader:
     def _concerned(self, concern: Concern, obj: Json) -> list[OneLane]:
         with self._lock:
             if isinstance(concern, OneLane):
-                return [concern] if self._fleet.is_open(concern) else []
+                here = [concern] if self._fleet.is_open(concern) else []
+                return [*here, *self._heirs(concern)]
             if isinstance(concern, AllLanes):
                 return self._fleet.of_chain(concern.chain)
             revision = str(obj["metadata"].get("generation", ""))

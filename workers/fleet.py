@@ -37,6 +37,7 @@ class Known:
     waits: str = ""
     closing: bool = False
     signs: Signs | None = None  # of its sleep
+    parent: str = ""
 
 
 @dataclass
@@ -82,6 +83,16 @@ class Fleet:
     def of_chain(self, chain: str) -> list[OneLane]:
         """All lanes of a chain."""
         return sorted((one for one in self._lanes if one.chain == chain), key=str)
+
+    def descendants(self, lane: OneLane) -> list[OneLane]:
+        """The lanes that have this one as their parent, those that have one of them, and so on."""
+        found, line = {lane}, [lane]
+        while line:
+            above = line.pop()
+            below = {one for one in self.of_chain(lane.chain) if self._lanes[one].parent == above.lane}
+            line += below - found
+            found |= below
+        return sorted(found - {lane}, key=str)
 
     def holders(self, chain: str, services: Collection[str]) -> list[OneLane]:
         """The lanes of a chain that have one of these services, or of which that is not known."""
@@ -157,4 +168,4 @@ def _known(obj: Json) -> Known:
     limited = (one for one in conditions if one["type"] == "Ready" and one["reason"] in set(Limit))
     waits = next((str(one.get("message", "")) for one in limited), "")
     holding, signs = admission.holding(found), sleeping.signs(found)
-    return Known(found.phase, holding, derived, waits, not found.members, signs)
+    return Known(found.phase, holding, derived, waits, not found.members, signs, found.parent)

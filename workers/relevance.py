@@ -13,6 +13,8 @@ from typing import Any
 
 from provisioner import labels
 from provisioner.chain.model import Chain
+from provisioner.routing import drivers
+from provisioner.routing.slices import read_slice
 from provisioner.status.readiness import is_ready
 
 Json = dict[str, Any]
@@ -62,8 +64,39 @@ def concerned(obj: Json, chains: Iterable[Chain]) -> tuple[Concern, ...]:
     namespace = metadata.get("namespace", "")
     if obj["kind"] in ("Service", "NetworkPolicy"):
         return tuple(AllLanes(chain.name) for chain in chains if namespace in chain.namespaces)
+    if obj["kind"] not in WORKLOADS:
+        return tuple(AllLanes(chain.name) for chain in chains if _is_routed_by(chain, obj))
     found = ((chain, _run_by(chain, obj["kind"], namespace, metadata["name"])) for chain in chains)
     return tuple(Holders(chain.name, services) for chain, services in found if services)
+
+
+def _is_routed_by(chain: Chain, obj: Json) -> bool:
+    """Whether a chain is routed by a mesh that heeds such objects, and this one names a service of it."""
+    if obj["kind"] not in meshed(chain) or obj["metadata"].get("namespace", "") not in chain.namespaces:
+        return False
+    spec = obj.get("spec")  # of what is gone, not everything may be known
+    return not spec or _names(spec, frozenset(service.name for service in chain.services))
+
+
+def _names(value: object, services: frozenset[str]) -> bool:
+    """Whether a service is named anywhere in a value, alone or as the first label of a host."""
+    if isinstance(value, Mapping):
+        return any(_names(one, services) for one in value.values())
+    if isinstance(value, list):
+        return any(_names(one, services) for one in value)
+    return isinstance(value, str) and value.split(".", 1)[0] in services
+
+
+def meshed(chain: Chain) -> frozenset[str]:
+    """The kinds of object by which a mesh routes a chain; none where the built-in router does."""
+    driver = drivers.mesh(chain.driver)
+    return frozenset((*driver.reads, *driver.owns)) if driver else frozenset()
+
+
+def serves(obj: Json) -> bool:
+    """Whether it says that a lane's copy has a pod that is ready."""
+    found = read_slice(obj) if obj["kind"] == "EndpointSlice" else None
+    return found is not None and bool(found.lane and found.ready)
 
 
 def settled(lane: Json) -> bool:
@@ -97,8 +130,8 @@ def _wanted(obj: Json) -> object:
     match obj["kind"]:
         case "Service" | "NetworkPolicy":
             return obj.get("spec")
-        case "Pod":
-            return None  # its workload's business
+        case "Pod" | "EndpointSlice":
+            return None  # its workload's business; which pods are ready is its state
         case _:
             return obj["metadata"].get("generation")
 
@@ -122,6 +155,10 @@ def _state(obj: Json) -> object:
             return [settled(obj), _told(status)]
         case "Pod":
             return _trouble_of_pod(status)
+        case "EndpointSlice":
+            return serves(obj)
+        case "HTTPRoute" if is_owned(obj):
+            return _verdicts(status)
         case "Deployment" | "StatefulSet" if is_owned(obj):
             return [is_ready(obj), bool(status.get("readyReplicas")), _trouble(status)]
         case _:
@@ -164,6 +201,15 @@ def _messages(status: Mapping[str, Any], kind: str) -> list[str]:
     conditions = status.get("conditions") or ()
     pending = status.get("phase") == "Pending"
     return [one.get("message", "") for one in conditions if pending and one["type"] == kind]
+
+
+def _verdicts(status: Mapping[str, Any]) -> list[list[str]]:
+    """What the parents of a route say of it."""
+    return sorted(
+        [one["type"], one["status"], one.get("reason") or ""]
+        for parent in status.get("parents") or ()
+        for one in parent.get("conditions") or ()
+    )
 
 
 def _trouble(status: Mapping[str, Any]) -> list[list[str]]:

@@ -15,13 +15,16 @@ from typing import Any, Protocol
 
 import structlog
 
+from provisioner.cluster import NotFoundError
 from provisioner.errors import ConflictError, LanewayError
 from provisioner.pauses import Pauses
 from workers import metrics
-from workers.relevance import View, is_news, is_owned, view
+from workers.relevance import View, is_news, is_owned, serves, view
 
 Json = dict[str, Any]
 Tell = Callable[[Json, bool], None]  # an object, and whether it is gone
+
+UNSERVED_PAUSE = 15.0  # seconds between two looks for a kind that the cluster does not serve (yet)
 
 log = structlog.get_logger()
 
@@ -100,8 +103,12 @@ class Watch:
         self._known[uid] = now, _identity(obj)
         if before and is_owned(before[1]) and not is_owned(obj):
             self._tell(before[1], False)  # it lost its labels, which its lane puts back
-        if is_news(before[0], now) if before else missed or not is_owned(obj):
+        if is_news(before[0], now) if before else self._is_told_at_once(obj, missed=missed):
             self._tell(obj, False)
+
+    def _is_told_at_once(self, obj: Json, *, missed: bool) -> bool:
+        """Whether an object is told when it is seen for the first time."""
+        return missed or not is_owned(obj) or (self._begun and serves(obj))
 
     def _loop(self) -> None:
         pauses = Pauses()
@@ -114,6 +121,8 @@ class Watch:
         """One stretch; whether it ended as watches end."""
         try:
             self.follow()
+        except NotFoundError:
+            self._stopped.wait(UNSERVED_PAUSE)
         except LanewayError as error:
             if isinstance(error, ConflictError):
                 self._since = ""

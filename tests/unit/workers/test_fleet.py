@@ -124,3 +124,13 @@ def test_of_many_that_wait_only_the_first_are_told_their_place() -> None:
 def test_lanes_are_counted_by_chain_and_phase() -> None:
     found = fleet(running("a"), running("b"), waits("c", 1), lane("d", chain="bakery"))
     assert found.phases() == {("shop", "Ready"): 2, ("shop", "Pending"): 1, ("bakery", "Pending"): 1}
+
+
+def test_the_descendants_of_a_lane_are_its_children_and_theirs() -> None:
+    fleet = Fleet()
+    for name, parent in (("a", ""), ("b", "a"), ("c", "b"), ("other", ""), ("x", "y"), ("y", "x")):
+        child = lane(name)
+        child["spec"]["parent"] = parent
+        fleet.note(child)
+    assert fleet.descendants(OneLane("shop", "a")) == [OneLane("shop", "b"), OneLane("shop", "c")]
+    assert fleet.descendants(OneLane("shop", "x")) == [OneLane("shop", "y")]

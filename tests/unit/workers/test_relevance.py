@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from provisioner import labels
-from provisioner.chain.model import Chain, Service, WorkloadRef
+from provisioner.chain.model import Chain, Driver, Service, WorkloadRef
 from tests.support.deliveries import changed
-from workers.relevance import AllLanes, Holders, OneLane, concerned, is_news, settled, view
+from workers.relevance import AllLanes, Holders, OneLane, concerned, is_news, serves, settled, view
 
 PAYMENT = Service(
     "payment", WorkloadRef("Deployment", "pay"), "image:{sha}", "shop", ("services/payment/**",)
@@ -153,3 +154,60 @@ def test_a_longer_timeline_does_not_matter() -> None:
 
 def test_a_lane_that_is_being_deleted_is_not_settled() -> None:
     assert not settled(changed(lane(2, 2), metadata__deletionTimestamp="2026-01-02T03:04:05Z"))
+
+
+MESHED = replace(SHOP, driver=Driver.GATEWAY_API)
+
+
+def httproute(*, lane: str = "", to: str = "payment", spec: bool = True) -> dict[str, Any]:
+    return {
+        "kind": "HTTPRoute",
+        "metadata": {
+            "name": "any",
+            "namespace": "shop",
+            "generation": 1,
+            "labels": labels.of_lane("shop", lane) if lane else {},
+        },
+        **({"spec": {"rules": [{"backendRefs": [{"name": to, "port": 80}]}]}} if spec else {}),
+        "status": {
+            "parents": [{"conditions": [{"type": "Accepted", "status": "True", "reason": "Accepted"}]}]
+        },
+    }
+
+
+def endpoints(*, ready: bool, lane: str = "euro") -> dict[str, Any]:
+    return {
+        "kind": "EndpointSlice",
+        "metadata": {
+            "name": "any",
+            "namespace": "shop",
+            "generation": 1,
+            "labels": labels.of_copy("shop", lane, "payment"),
+        },
+        "ports": [{"name": "http", "port": 8080}],
+        "endpoints": [{"addresses": ["10.0.0.1"], "conditions": {"ready": ready}}],
+    }
+
+
+def test_a_users_route_to_a_service_concerns_all_lanes_of_a_chain_that_a_mesh_routes() -> None:
+    assert concerned(httproute(), [SHOP, BAKERY]) == ()
+    assert concerned(httproute(), [MESHED, BAKERY]) == (AllLanes("shop"),)
+    assert concerned(httproute(to="other"), [MESHED]) == ()
+
+
+def test_a_users_route_that_is_gone_concerns_them_whatever_it_said() -> None:
+    assert concerned(httproute(spec=False), [MESHED]) == (AllLanes("shop"),)
+
+
+def test_what_a_mesh_says_of_a_lanes_route_is_news_and_of_a_users_is_not() -> None:
+    for lane, news in (("euro", True), ("", False)):
+        before = httproute(lane=lane)
+        after = changed(before, status__parents=[{"conditions": [{"type": "Accepted", "status": "False"}]}])
+        assert is_news(view(before), view(after)) is news
+
+
+def test_that_a_copy_gets_or_loses_its_last_ready_pod_is_news() -> None:
+    assert is_news(view(endpoints(ready=True)), view(endpoints(ready=False)))
+    another = changed(endpoints(ready=True), metadata__generation=2)
+    assert not is_news(view(endpoints(ready=True)), view(another))
+    assert serves(endpoints(ready=True)) and not serves(endpoints(ready=False))
