@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from provisioner.chain.model import Driver
-from provisioner.routing import gateway_api
+from provisioner.routing import gateway_api, istio
 from provisioner.routing import mesh as contract
 
 MESHES: Mapping[Driver, contract.Driver] = {
     Driver.GATEWAY_API: gateway_api.DRIVER,
+    Driver.ISTIO: istio.DRIVER,
 }
 
 

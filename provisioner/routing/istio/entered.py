@@ -1,0 +1,205 @@
+"""What lanes need at one host: their lines in it, and their own VirtualServices beside it. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from provisioner import labels, names
+from provisioner.chain.model import Untrusted
+from provisioner.lane.model import Lane
+from provisioner.routing import mesh
+from provisioner.routing.entry import Carrier, counted
+from provisioner.routing.intent import ChainIntent
+from provisioner.routing.istio import lines, variants
+from provisioner.routing.istio.addresses import Key
+from provisioner.routing.istio.hosts import Host
+from provisioner.routing.istio.matches import regardless_of_case
+from provisioner.routing.istio.standing import Standing
+from provisioner.routing.istio.variants import Asked
+from provisioner.routing.mesh import Finding
+
+Json = dict[str, Any]
+
+API_VERSION = "networking.istio.io/v1"
+KIND = "VirtualService"
+
+
+@dataclass(frozen=True)
+class Entered:
+    """A host as it is to be. `lanes` are those to write for; the lines of others stay as they are. `closed`:
+    no lane may get a line that it does not have yet; `barred`: nor keep it."""
+
+    host: Host
+    intent: ChainIntent
+    standing: Standing
+    lanes: Mapping[str, Lane]
+    closed: bool = False
+    barred: bool = False
+
+    @cached_property
+    def lines(self) -> Mapping[str, Json]:
+        """All lanes' lines, in order of the lanes' names."""
+        found, _ = self._fitted
+        return {lane: found[lane] for lane in sorted(found)}
+
+    @property
+    def findings(self) -> list[Finding]:
+        """Who finds no room."""
+        return [_full(self.host, lane) for lane in self._fitted[1]]
+
+    @property
+    def about(self) -> str:
+        """The service by which the host is spoken of."""
+        return self.host.about
+
+    def own(self) -> Iterator[Json]:
+        """The lanes' own VirtualServices: what their lines delegate to, and their preview hosts."""
+        for lane in sorted(self.lanes.keys() & self.lines.keys()):
+            yield self._delegate(lane)
+            if self._previews:
+                yield self._preview(lane)
+
+    def shared(self) -> Iterator[Json]:
+        """The host itself, where it has to be written."""
+        live = self.host.live
+        if self.lines:
+            wanted = self._assembled(self.lines.values())
+        elif live and not self.host.ours:
+            wanted = lines.restored(live)
+        else:
+            return
+        if wanted != live:
+            yield wanted
+
+    def led(self, lane: str) -> frozenset[str]:
+        """The services of which the lane's copies are reached at this host."""
+        copies = self.standing.led.get(lane, {}) if lane in self.lines else {}
+        return frozenset(key[1] for key in copies.keys() & self.host.led)
+
+    @cached_property
+    def _there(self) -> Mapping[str, Json]:
+        return lines.of_lanes(self.host.live, self.intent.name)
+
+    @cached_property
+    def _fitted(self) -> tuple[dict[str, Json], tuple[str, ...]]:
+        """The lines that are to be, and the lanes for whose line there is no room. Who has one keeps it."""
+        kept = {lane: rule for lane, rule in self._there.items() if lane not in self.lanes}
+        fresh = {lane: self._line(lane) for lane in sorted(self.lanes) if self._enters(lane)}
+        first = {lane: rule for lane, rule in fresh.items() if lane in self._there}
+        new = {lane: rule for lane, rule in fresh.items() if lane not in self._there}
+        if not new:
+            return {**kept, **first}, ()
+        size = len(lines.canonical(self._assembled([*kept.values(), *first.values()])))
+        taken, refused = lines.fit(size, new)
+        return {**kept, **first, **taken}, refused
+
+    def _enters(self, lane: str) -> bool:
+        """Whether a lane has a line here: where it has something to say, and where the chain is entered."""
+        if self.barred or (self.closed and lane not in self._there):
+            return False
+        led = self.standing.led.get(lane, {})
+        return bool(self.host.services & led.keys()) or (
+            self.host.ways.converts and self.standing.is_open(lane)
+        )
+
+    def _line(self, lane: str) -> Json:
+        matches = regardless_of_case(self.host.ways.of_lane(lane), self.host.rules)
+        return lines.line(self.intent.name, lane, matches, self._name(lane), self.host.namespace)
+
+    def _name(self, lane: str, part: str = "") -> str:
+        return names.derived(self.host.name + part, lane)
+
+    def _assembled(self, of_lanes: Iterable[Json]) -> Json:
+        host, ours = self.host, [*of_lanes, *self._in_front]
+        if host.ours:
+            return lines.with_rules(host.live or self._made(), ours, host.rules, noted=False)
+        assert host.live is not None  # one of the user's is there
+        kept = lines.of_users(host.live) or lines.named(host.rules, self.intent.name, "rest")
+        return lines.with_rules(host.live, ours, kept, noted=True)
+
+    def _made(self) -> Json:
+        marks = {**labels.of_chain(self.intent.name), labels.SERVICE: self.about}
+        metadata = {"name": self.host.name, "namespace": self.host.namespace, "labels": marks}
+        spec = {"hosts": [self.about]}
+        return {"apiVersion": API_VERSION, "kind": KIND, "metadata": metadata, "spec": spec}
+
+    @cached_property
+    def _in_front(self) -> list[Json]:
+        """Rules that are nobody's line: for what does not count, and for lanes that have no line here."""
+        nobody = self._asked("")
+        others = variants.in_front(self.host.rules, self.host.ways.of_any(), nobody)
+        return [
+            *lines.named(self._guards(nobody), self.intent.name, "refused"),
+            *lines.named(others, self.intent.name, variants.BASELINE),
+        ]
+
+    def _guards(self, nobody: Asked) -> list[Json]:
+        if not self.host.ways.guarded:
+            return []
+        found = variants.in_front(self.host.rules, self.host.ways.refused(), nobody)
+        if self.intent.entry.untrusted is Untrusted.FORBIDDEN:
+            return [variants.forbidden(rule, nobody.header) for rule in found]
+        return [variants.unmarked(rule, (nobody.header, "baggage")) for rule in found]
+
+    def _asked(self, lane: str) -> Asked:
+        return Asked(
+            lane,
+            self.intent.carriers.header,
+            self.host.namespace,
+            self._known,
+            self.standing.led.get(lane, {}),
+            sets=self.host.ways.entered and bool(lane),
+        )
+
+    @cached_property
+    def _known(self) -> frozenset[Key]:
+        return frozenset((one.namespace, one.name) for one in self.intent.services)
+
+    def _delegate(self, lane: str) -> Json:
+        rules = variants.of_lane(self.host.rules, self.lines[lane]["match"], self._asked(lane))
+        return self._virtual(lane, self._name(lane), {"exportTo": ["."], "http": rules})
+
+    @property
+    def _previews(self) -> bool:
+        """Whether lanes need VirtualServices for their preview hosts: where a gateway leads to the entry,
+        unless the user's takes all preview hosts by itself."""
+        ways, entry = self.host.ways, self.intent.entry
+        is_wanted = entry.domain and entry.service and Carrier.HOST in counted(entry)
+        return bool(is_wanted and ways.entered and ways.outer and not ways.domain)
+
+    def _preview(self, lane: str) -> Json:
+        live = self.host.live or {}
+        spec: Json = {
+            "hosts": [f"{lane}.{self.intent.entry.domain}"],
+            "gateways": list(self.host.ways.outer),
+            "http": variants.of_lane(self.host.rules, (), self._asked(lane)),
+        }
+        if exported := live.get("spec", {}).get("exportTo"):
+            spec["exportTo"] = exported
+        return self._virtual(lane, self._name(lane, "-host"), spec)
+
+    def _virtual(self, lane: str, name: str, spec: Json) -> Json:
+        metadata = mesh.metadata(self.lanes[lane], self.about, self.host.namespace, name)
+        return {"apiVersion": API_VERSION, "kind": KIND, "metadata": metadata, "spec": spec}
+
+
+def replaced(one: Entered, users: Sequence[Entered]) -> bool:
+    """Whether a host of Laneway's is needed no longer: it has no lane, or all of its lanes are entered at the
+    user's hosts for the same Service, by now."""
+    if not one.lines:
+        return True
+    mine = [other for other in users if one.host.covered <= other.host.covered]
+    return one.closed and all(one.lines.keys() <= other.lines.keys() for other in mine)
+
+
+def _full(host: Host, lane: str) -> Finding:
+    return Finding(
+        host.about,
+        "HostFull",
+        f"VirtualService {host.namespace}/{host.name} has no room for the line of lane {lane}: it is at the "
+        f"limit of {lines.MOST_BYTES} bytes; close some lanes",
+        blocks=True,
+    )

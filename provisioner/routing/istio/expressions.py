@@ -1,0 +1,79 @@
+"""Carriers as expressions of RE2, each for the whole value, and which values may be written at all. Pure.
+
+Istio takes an expression or a header value as it is, and Envoy then refuses the whole route configuration of
+a port, for every host in it, until somebody finds out. So nothing is written that could be refused.
+"""
+
+from __future__ import annotations
+
+import re
+
+from provisioner import names
+
+# what names a lane: any DNS label; the two that none can have are nobody's line
+LANE = "[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?"
+
+_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, section 5.6.2
+_SPECIAL = re.compile(r"([^0-9A-Za-z_-])")
+_BLANK = "[ \\t]*"
+_MOST = 1024  # characters of a value: a longer one is a mistake
+
+
+def baggage(key: str, lane: str) -> str:
+    """Matches a `baggage` header (several are one, joined by commas) that has a member `key` with that lane:
+    with spaces, properties and percent-encoding, as https://www.w3.org/TR/baggage/ allows."""
+    return _member(key, "".join(map(_encoded, lane)))
+
+
+def any_baggage(key: str) -> str:
+    """Matches a `baggage` header that names any lane."""
+    return _member(key, LANE)
+
+
+def cookie(name: str, lane: str) -> str:
+    """Matches a `cookie` header that has this one (RFC 6265; HTTP/2 may send several, joined by `; `)."""
+    return _cookie(name, _literal(lane))
+
+
+def any_cookie(name: str) -> str:
+    return _cookie(name, LANE)
+
+
+def host(lane: str, domain: str) -> str:
+    """Matches the preview host of a lane, in any case, with any port."""
+    return f"(?i:{_literal(f'{lane}.{domain}')})[.]?(?::[0-9]*)?"
+
+
+def illegal_name(header: str) -> bool:
+    """Whether no header can be called so."""
+    return not _TOKEN.fullmatch(header)
+
+
+def illegal_value(value: str) -> bool:
+    """Whether Envoy could refuse a header value: it takes a per cent sign for the start of a command."""
+    return len(value) > _MOST or not value.isascii() or not value.isprintable() or "%" in value
+
+
+def illegal_lane(lane: str) -> bool:
+    """Whether a lane cannot be called so: its name goes into expressions, headers and names of objects."""
+    return not names.is_label(lane) or lane in names.RESERVED
+
+
+def _member(key: str, value: str) -> str:
+    return f"(?:.*,)?{_BLANK}{_literal(key)}{_BLANK}={_BLANK}{value}{_BLANK}(?:[;,].*)?"
+
+
+def _cookie(name: str, value: str) -> str:
+    return f"(?:.*;)?{_BLANK}{_literal(name)}={value}{_BLANK}(?:;.*)?"
+
+
+def _encoded(letter: str) -> str:
+    """A letter, as it is or percent-encoded."""
+    code = f"{ord(letter):02X}"
+    digits = "".join(one if one.isdigit() else f"[{one}{one.lower()}]" for one in code)
+    return f"(?:{_literal(letter)}|%{digits})"
+
+
+def _literal(text: str) -> str:
+    """Text that means itself. RE2 refuses escapes of letters and knows no others than these."""
+    return _SPECIAL.sub(r"\\\1", text)

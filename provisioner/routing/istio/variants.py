@@ -1,0 +1,139 @@
+"""A rule of the user's as it is for one lane: the same request, the same treatment, the lane's copies. Pure.
+
+What a rule leads to is replaced destination by destination, so weights, subsets, ports, time-outs, retries,
+rewrites, faults and mirrors stay; redirects and direct answers stay whole. A rule that leads to a service
+which a strict lane is missing answers 503 instead, and says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from provisioner.routing.intent import Copy, State
+from provisioner.routing.istio import addresses, matches
+from provisioner.routing.istio.addresses import Key
+
+Json = dict[str, Any]
+
+BASELINE = "baseline"
+NONE = "none"
+
+
+@dataclass(frozen=True)
+class Asked:
+    """For which lane rules are wanted. `copies` are those that its requests are led to, or that are missing;
+    `known` are all Services of the chain. `lane` is empty for lanes that have no line of their own, `sets`:
+    its name is written into the request, which may carry it otherwise."""
+
+    lane: str
+    header: str
+    namespace: str  # of the VirtualService
+    known: frozenset[Key]
+    copies: Mapping[Key, Copy]
+    sets: bool = False
+
+
+def of_lane(rules: Iterable[Json], roots: Sequence[Json], asked: Asked) -> list[Json]:
+    """The rules of a lane's own VirtualService, to which a line with the matches `roots` delegates. A rule
+    that Istio could not join with that line is left out, as it would be, too."""
+    found: list[Json] = []
+    for rule in rules:
+        leaves = rule.get("match") or []
+        mine = matches.among(roots, leaves)
+        if mine or not leaves:
+            found.append(variant({**rule, "match": mine} if leaves else rule, asked))
+    return found
+
+
+def in_front(rules: Iterable[Json], roots: Sequence[Json], asked: Asked) -> list[Json]:
+    """The user's rules for requests that match `roots` as well, to stand in front of them."""
+    found: list[Json] = []
+    for rule in rules:
+        joined = matches.join(matches.regardless_of_case(roots, [rule]), rule.get("match") or ())
+        if joined:
+            found.append(variant({**rule, "match": joined}, asked))
+    return found
+
+
+def unmarked(rule: Json, headers: Sequence[str]) -> Json:
+    """A rule that takes these headers from requests."""
+    given = rule.get("headers") or {}
+    request = given.get("request") or {}
+    gone = [*(request.get("remove") or ()), *headers]
+    return {**rule, "headers": {**given, "request": {**request, "remove": gone}}}
+
+
+def forbidden(rule: Json, header: str) -> Json:
+    """403 where a rule would lead somewhere."""
+    text = f"{header}: no request from here may name a lane in this way\n"
+    return _answer(rule, 403, text, {})
+
+
+def variant(rule: Json, asked: Asked) -> Json:
+    """The rule as it is for the lane."""
+    if not rule.get("route"):
+        return dict(rule)
+    missing = [copy for one in rule["route"] if (copy := _copy(one, asked)) and copy.state is State.MISSING]
+    if missing:
+        return _refused(rule, asked)
+    found = {**rule, "route": [_destination(one, asked) for one in rule["route"]]}
+    return _with_header(found, asked) if asked.sets else found
+
+
+def served(header: str) -> str:
+    """The header of a response that says who answered."""
+    return f"{header}-served"
+
+
+def _copy(route: Json, asked: Asked) -> Copy | None:
+    """The lane's copy of where a route leads to, if requests go there at all."""
+    key = addresses.service(route["destination"]["host"], asked.namespace)
+    return asked.copies.get(key) if key and route.get("weight", 1) else None
+
+
+def _destination(route: Json, asked: Asked) -> Json:
+    key = addresses.service(route["destination"]["host"], asked.namespace)
+    if key is None or key not in asked.known:
+        return dict(route)
+    copy, who, destination = asked.copies.get(key), BASELINE, route["destination"]
+    if copy is not None and copy.state is State.READY:
+        who = copy.origin or asked.lane
+        destination = {**destination, "host": addresses.spoken((key[0], copy.name), asked.namespace)}
+    says = {served(asked.header): f"{key[1]}={who}"}
+    return {**route, "destination": destination, "headers": _saying(route.get("headers") or {}, says)}
+
+
+def _with_header(rule: Json, asked: Asked) -> Json:
+    given = rule.get("headers") or {}
+    request = given.get("request") or {}
+    named = {**(request.get("set") or {}), asked.header: asked.lane}
+    return {**rule, "headers": {**given, "request": {**request, "set": named}}}
+
+
+def _saying(headers: Json, says: Mapping[str, str]) -> Json:
+    """Operations on headers, and in the response these."""
+    response = headers.get("response") or {}
+    return {**headers, "response": {**response, "set": {**(response.get("set") or {}), **says}}}
+
+
+def _refused(rule: Json, asked: Asked) -> Json:
+    keys = [addresses.service(one["destination"]["host"], asked.namespace) for one in rule["route"]]
+    service = next(key[1] for key in keys if key and _is_missing(key, asked))
+    text = f"{service}: lane {asked.lane} is strict, and its copy does not answer\n"
+    return _answer(rule, 503, text, {served(asked.header): f"{service}={NONE}"})
+
+
+def _is_missing(key: Key, asked: Asked) -> bool:
+    copy = asked.copies.get(key)
+    return copy is not None and copy.state is State.MISSING
+
+
+def _answer(rule: Json, status: int, text: str, says: Mapping[str, str]) -> Json:
+    """A rule that answers itself. Of the user's, only what is said of any answer can stay."""
+    found: Json = {key: rule[key] for key in ("name", "match", "corsPolicy") if key in rule}
+    found["directResponse"] = {"status": status, "body": {"string": text}}
+    if says:
+        found["headers"] = {"response": {"set": dict(says)}}
+    return found
