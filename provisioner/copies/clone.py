@@ -214,13 +214,14 @@ def metadata(order: Order, name: str, own_labels: Json, annotations: Json) -> Js
 
 
 def _owner(lane: Lane) -> Json:
+    """No `blockOwnerDeletion`: where OwnerReferencesPermissionEnforcement is on (OpenShift), it takes a right
+    more, and all that it gives is that a foreground deletion of the Lane waits for the copies."""
     return {
         "apiVersion": labels.API_VERSION,
         "kind": "Lane",
         "name": lane.object_name,
         "uid": lane.uid,
         "controller": True,
-        "blockOwnerDeletion": True,
     }
 
 

@@ -15,7 +15,8 @@ readOnlyRootFilesystem: true
 capabilities: {drop: [ALL]}
 {{- end -}}
 
-{{- /* The container of a process; root, arguments, resources, secrets (whether it verifies deliveries). */ -}}
+{{- /* The container of a process; root, arguments, resources, secrets (whether it verifies deliveries), mirrors,
+       links (whether it knows the keys of signed links). */ -}}
 {{- define "laneway.container" -}}
 image: {{ include "laneway.image" (dict "root" .root "image" .root.Values.image) }}
 imagePullPolicy: {{ .root.Values.image.pullPolicy }}
@@ -38,6 +39,10 @@ env:
   - name: LANEWAY_GITHUB_TOKEN_FILE
     value: /etc/laneway/github/token
   {{- end }}
+  {{- if and .links .root.Values.links.keysSecret.name }}
+  - name: LANEWAY_LINK_KEYS_FILE
+    value: /etc/laneway/links/keys
+  {{- end }}
   {{- with .root.Values.extraEnv }}
   {{- toYaml . | nindent 2 }}
   {{- end }}
@@ -52,10 +57,13 @@ volumeMounts:
   - {name: github, mountPath: /etc/laneway/github, readOnly: true}
   {{- end }}
   {{- end }}
+  {{- if and .links .root.Values.links.keysSecret.name }}
+  - {name: links, mountPath: /etc/laneway/links, readOnly: true}
+  {{- end }}
 {{- end -}}
 
 {{- /* What a pod has beside its containers; root, and mirrors: the size of the volume for clones, if any;
-       whoever has one asks the forge, too. */ -}}
+       whoever has one asks the forge, too; links, as for the container. */ -}}
 {{- define "laneway.pod" -}}
 securityContext: {{- include "laneway.podSecurity" . | nindent 2 }}
 enableServiceLinks: false
@@ -77,10 +85,16 @@ volumes:
   {{- end }}
   {{- end }}
   {{- end }}
+  {{- with .root.Values.links.keysSecret }}
+  {{- if and $.links .name }}
+  - name: links
+    secret: {secretName: {{ .name }}, items: [{key: {{ .key }}, path: keys}]}
+  {{- end }}
+  {{- end }}
 {{- end -}}
 
 {{- /* The Deployment of a process; root, name, port (of health and metrics), more (containerPorts), grace
-       (seconds that it gets to end), mirrors, secrets, token (whether it talks to the cluster). */ -}}
+       (seconds that it gets to end), linger, mirrors, secrets, links, token (whether it talks to the cluster). */ -}}
 {{- define "laneway.deployment" -}}
 {{- $values := index .root.Values .name -}}
 {{- $selector := printf "%s\napp.kubernetes.io/component: %s" (include "laneway.selector" .root) .name -}}
@@ -112,7 +126,7 @@ spec:
       serviceAccountName: {{ include "laneway.fullname" .root }}-{{ .name }}
       automountServiceAccountToken: {{ .token }}
       terminationGracePeriodSeconds: {{ .grace }}
-      {{- include "laneway.pod" (dict "root" .root "mirrors" .mirrors) | nindent 6 }}
+      {{- include "laneway.pod" (dict "root" .root "mirrors" .mirrors "links" .links) | nindent 6 }}
       topologySpreadConstraints:
         - maxSkew: 1
           topologyKey: kubernetes.io/hostname
@@ -127,7 +141,7 @@ spec:
       {{- end }}
       containers:
         - name: {{ .name }}
-          {{- include "laneway.container" (dict "root" .root "arguments" (list .name) "resources" $values.resources "secrets" .secrets "mirrors" .mirrors) | nindent 10 }}
+          {{- include "laneway.container" (dict "root" .root "arguments" (list .name) "resources" $values.resources "secrets" .secrets "mirrors" .mirrors "links" .links) | nindent 10 }}
           ports: {{- toYaml .ports | nindent 12 }}
           startupProbe:
             httpGet: {path: /livez, port: metrics}

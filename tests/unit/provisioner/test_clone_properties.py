@@ -177,7 +177,6 @@ def test_deleting_the_lane_in_the_foreground_waits_for_the_copy() -> None:
                 "name": "shop.pr-42",
                 "uid": "lane-uid",
                 "controller": True,
-                "blockOwnerDeletion": True,
             }
         ]
 
