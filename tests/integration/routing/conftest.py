@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from functools import cache
 from typing import Any
 
 import pytest
 
 from provisioner.chain.model import Chain
 from provisioner.routing.envoy.node import FIRST_LISTENER
+from tests.support.doors import Door, Doors
 from tests.support.routing import (
     Envoy,
     Headers,
@@ -120,6 +122,13 @@ def world() -> Iterator[World]:
     """Not started yet: a baseline and its attached Service."""
     with ExitStack() as stack:
         yield World(stack)
+
+
+@pytest.fixture(scope="module")
+def doors() -> Iterator[Doors]:
+    """The door of an entry; each is made once, and lasts as long as the module."""
+    with ExitStack() as stack:
+        yield cache(lambda entry: Door(World(stack), entry))
 
 
 @pytest.fixture(scope="module")
