@@ -146,6 +146,7 @@ class Entered:
 
     def _asked(self, lane: str) -> Asked:
         return Asked(
+            self.intent.name,
             lane,
             self.intent.carriers.header,
             self.host.namespace,

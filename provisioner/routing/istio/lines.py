@@ -2,11 +2,13 @@
 
 They are told by their names alone, `laneway/...`, so whoever edits the object, or writes it anew from a
 repository, edits and keeps what is theirs, and the next run puts ours in front again. The object notes how to
-take them out: its annotation is a JSON merge patch that restores it, and that kubectl can apply.
+take them out: an annotation is a JSON merge patch that restores it, and that kubectl can apply. Another one is
+the hash of what was written, by which our own writes are told from the users'.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -16,6 +18,7 @@ from provisioner import labels
 Json = dict[str, Any]
 
 PREFIX = "laneway/"
+_NOTES = (labels.ORIGINAL, labels.SPEC_HASH)
 MOST_BYTES = 1024 * 1024  # of an object; etcd refuses one of 1.5 MiB, and Istio takes seconds for this one
 MOST_NOTED = 240 * 1024  # of its annotations, of which Kubernetes takes 256 KiB
 
@@ -58,8 +61,11 @@ def named(rules: Iterable[Json], chain: str, what: str) -> list[Json]:
 
 def with_rules(live: Json, ours: Sequence[Json], kept: Sequence[Json], *, noted: bool) -> Json:
     """The object with these rules in front of the user's. `noted`: and how to take them out."""
-    found = {**live, "spec": {**live["spec"], "http": [*ours, *kept]}}
-    return _annotated(found, original(live)) if noted else found
+    rules = [*ours, *kept]
+    notes = {labels.SPEC_HASH: hashlib.sha256(canonical(rules).encode()).hexdigest()[:32]}
+    if noted:
+        notes[labels.ORIGINAL] = original(live)
+    return _annotated({**live, "spec": {**live["spec"], "http": rules}}, notes)
 
 
 def restored(live: Json) -> Json:
@@ -67,13 +73,13 @@ def restored(live: Json) -> Json:
     spec = {key: value for key, value in live["spec"].items() if key != "http"}
     if of_users(live):
         spec["http"] = of_users(live)
-    return _annotated({**live, "spec": spec}, None)
+    return _annotated({**live, "spec": spec}, {})
 
 
 def original(live: Json) -> str:
     """The merge patch that takes our rules out."""
     patch = {
-        "metadata": {"annotations": {labels.ORIGINAL: None}},
+        "metadata": {"annotations": dict.fromkeys(_NOTES)},
         "spec": {"http": of_users(live) or None},
     }
     return canonical(patch)
@@ -98,13 +104,11 @@ def canonical(thing: Any) -> str:
     return json.dumps(thing, sort_keys=True, separators=(",", ":"))
 
 
-def _annotated(thing: Json, note: str | None) -> Json:
+def _annotated(thing: Json, notes: Mapping[str, str]) -> Json:
+    """The object with these notes of ours, and no others."""
     given = thing["metadata"]
-    annotations = {
-        key: value for key, value in (given.get("annotations") or {}).items() if key != labels.ORIGINAL
-    }
-    if note is not None:
-        annotations[labels.ORIGINAL] = note
+    theirs = {key: text for key, text in (given.get("annotations") or {}).items() if key not in _NOTES}
+    annotations = {**theirs, **notes}
     rest = {key: value for key, value in given.items() if key != "annotations"}
     return {**thing, "metadata": {**rest, "annotations": annotations} if annotations else rest}
 

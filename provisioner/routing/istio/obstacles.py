@@ -64,8 +64,8 @@ def _judged(intent: ChainIntent, lanes: Iterable[str]) -> Iterator[tuple[str, bo
 
 
 def _routes(intent: ChainIntent, existing: Existing) -> Iterator[tuple[Key, Finding]]:
-    """HTTPRoutes win over VirtualServices: in the Service's namespace for everybody, elsewhere for the clients
-    of that namespace."""
+    """HTTPRoutes win over VirtualServices: in the Service's namespace for everybody, elsewhere for the
+    clients of that namespace."""
     services = {(one.namespace, one.name) for one in intent.services}
     for route in existing.of("HTTPRoute"):
         where = route["metadata"]["namespace"]
@@ -81,8 +81,8 @@ def _won(key: Key, route: Json, where: str) -> Finding:
     return Finding(
         key[1],
         "HttpRoute",
-        f"{addresses.called(route)} is attached to it, and wins over every VirtualService; {whose}write it as "
-        "one, or route the chain by `routing: {driver: gateway-api}`",
+        f"{addresses.called(route)} is attached to it, and wins over every VirtualService; {whose}write it "
+        "as one, or route the chain by `routing: {driver: gateway-api}`",
         blocks=mine,
     )
 

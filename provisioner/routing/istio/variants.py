@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from provisioner.routing import lineage
 from provisioner.routing.intent import Copy, State
 from provisioner.routing.istio import addresses, matches
 from provisioner.routing.istio.addresses import Key
@@ -27,6 +28,7 @@ class Asked:
     `known` are all Services of the chain. `lane` is empty for lanes that have no line of their own, `sets`:
     its name is written into the request, which may carry it otherwise."""
 
+    chain: str
     lane: str
     header: str
     namespace: str  # of the VirtualService
@@ -121,7 +123,7 @@ def _saying(headers: Json, says: Mapping[str, str]) -> Json:
 def _refused(rule: Json, asked: Asked) -> Json:
     keys = [addresses.service(one["destination"]["host"], asked.namespace) for one in rule["route"]]
     service = next(key[1] for key in keys if key and _is_missing(key, asked))
-    text = f"{service}: lane {asked.lane} is strict, and its copy does not answer\n"
+    text = lineage.lacking(asked.chain, asked.lane, service)
     return _answer(rule, 503, text, {served(asked.header): f"{service}={NONE}"})
 
 
