@@ -40,7 +40,9 @@ class Settings(BaseSettings):
 
     worker_threads: int = Field(default=8, ge=1, le=256)
     job_seconds: int = 45  # a job that takes longer is given up and tried again
-    lock_seconds: int = 30  # a lane's lock ends by itself after this long without a renewal
+    # without a renewal a lane's lock and a job's lease end by themselves after this long: by so much a job is
+    # late whose worker died
+    lock_seconds: int = 20
     drain_seconds: float = 2.0  # between taking a lane's routes away and deleting its pods
     max_lanes_total: int | None = Field(default=None, ge=1)  # lanes of all chains; beyond it they wait
     image_pending_seconds: int = 1200  # how long an image may be missing before its lane is Degraded
