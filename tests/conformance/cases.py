@@ -36,6 +36,11 @@ class Case:
     def id(self) -> str:
         return f"{self.topic}: {self.name}"
 
+    @property
+    def explains(self) -> bool:
+        """Whether the answer is a refusal, which has to name lane and service."""
+        return self.way[-1] == REFUSED
+
 
 WAYS = {
     "pr-4": "baseline pr-4 pr-4 baseline",

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.conformance.cases import HEADER
+from tests.conformance import results
+from tests.conformance.cases import CASES, HEADER
 from tests.conformance.hops.client import Walk
 from tests.conformance.planes import DRIVERS, Plane
 from tests.conformance.scene import LANES, SERVICES, Copy
@@ -34,6 +35,15 @@ def plane(driver: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pla
         patience = time.monotonic() + SECONDS
         until(lambda: time.monotonic() > patience or not _awaited(made), "the lanes", SECONDS + 60)
         yield made
+
+
+@pytest.fixture(scope="session")
+def record(driver: str) -> Iterator[dict[str, str]]:
+    """What was seen of each case, by its id. LANEWAY_REGENERATE=1 keeps it."""
+    found: dict[str, str] = {}
+    yield found
+    if os.environ.get("LANEWAY_REGENERATE") and len(found) == len(CASES):
+        results.keep(driver, found)
 
 
 def _plane(driver: str, folder: Path) -> AbstractContextManager[Plane]:

@@ -2,7 +2,7 @@
 standard input, one answer on standard output; it ends with its input.
 
     {"do": "start", "service", "who", "address", "ports"}      {"do": "kill", "service", "who"}
-    {"do": "roads_to", "targets": [[service, port, host, number, authority], ...]}
+    {"do": "roads_to", "targets": [[service, port, {a Target}], ...]}
     {"do": "walk", "protocol", "service", "port", "headers"}   -> {"hops": [...]}
     {"do": "load", "name", "walks": [a walk, ...]}             each walked again and again
     {"do": "count", "name"} -> {"counts": [[story, times], ...] for each walk}
@@ -83,8 +83,8 @@ class Process:
         return {}
 
     async def _roads_to(self, order: Json) -> Json:
-        for service, port, host, number, authority in order["targets"]:
-            self._roads.targets[service, port] = Target(service, host, number, authority)
+        for service, port, target in order["targets"]:
+            self._roads.targets[service, port] = Target(**target)
         return {}
 
     async def _walk(self, order: Json) -> Json:

@@ -9,7 +9,7 @@ import threading
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -54,7 +54,7 @@ class Hops:
         """Says where each port of each service is reached."""
         self._do(
             "roads_to",
-            targets=[[*key, one.host, one.port, one.authority] for key, one in roads.items()],
+            targets=[[*key, asdict(one)] for key, one in roads.items()],
         )
 
     def walk(self, walk: Walk) -> Story:
