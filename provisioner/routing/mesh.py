@@ -139,7 +139,6 @@ def owned_by(lane: Lane) -> Json:
         "name": lane.object_name,
         "uid": lane.uid,
         "controller": True,
-        "blockOwnerDeletion": True,
     }
 
 

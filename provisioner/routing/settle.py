@@ -25,6 +25,7 @@ from provisioner.errors import ConflictError, ForeignObjectError, PermanentError
 from provisioner.lane import store as lanes
 from provisioner.lane.model import Lane
 from provisioner.routing import drivers, lineage, mesh_intent
+from provisioner.routing.intent import ChainIntent, State
 from provisioner.routing.mesh import BUILT_IN, Compiled, Driver, Existing, Finding, Settled
 from provisioner.routing.slices import Slice, read_slice
 from provisioner.world import World
@@ -82,7 +83,8 @@ class _Settling:
         self._findings |= {found for one in owned if (found := self._driver.accepted(one))}
         if self._changed:
             log.info("lane.routed", lane=self._lane.object_name, routes=len(owned))
-        routed = frozenset(live.service_of(one) for one in owned)
+        ready = _with_a_copy(intent, self._lane.name)
+        routed = ready - {one.service for one in self._findings if one.blocks}
         return Settled(tuple(sorted(self._findings)), self._changed, True, routed)
 
     def _existing(self) -> Existing:
@@ -188,6 +190,17 @@ def _ancestors(chain: Chain, lane: Lane, cluster: Cluster) -> list[Lane]:
         found.append(known)
         parent = known.parent
     return found
+
+
+def _with_a_copy(intent: ChainIntent, lane: str) -> frozenset[str]:
+    """The services at which a copy answers the lane's requests, its own or an ancestor's."""
+    return frozenset(
+        service.name
+        for service in intent.services
+        for port in service.ports
+        for copy in port.copies
+        if copy.lane == lane and copy.state is State.READY
+    )
 
 
 def _slices(chain: Chain, family: Iterable[Lane], cluster: Cluster) -> list[Slice]:

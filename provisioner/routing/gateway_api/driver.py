@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from provisioner import names
-from provisioner.lane.model import Lane
+from provisioner.copies import live as objects
 from provisioner.routing import mesh
-from provisioner.routing.gateway_api import limits, refusals, scopes, variants
+from provisioner.routing.gateway_api import entrance, reports, routes, scopes
 from provisioner.routing.gateway_api.references import GROUP, Place
+from provisioner.routing.gateway_api.refusals import findings
+from provisioner.routing.gateway_api.routes import Asking
 from provisioner.routing.gateway_api.scopes import Scope
-from provisioner.routing.gateway_api.variants import Asked
+from provisioner.routing.gateway_api.variants import How
 from provisioner.routing.intent import ChainIntent, Copy, State
 from provisioner.routing.mesh import Compiled, Existing, Finding, Requirement
 
 Json = dict[str, Any]
 
-API_VERSION = f"{GROUP}/v1"
 ROUTED = (State.READY, State.MISSING)
+HTTP2 = frozenset({"grpc", "h2c", "http2", "kubernetes.io/h2c"})
 
 
 @dataclass(frozen=True)
@@ -30,38 +31,82 @@ class GatewayApi:
         Requirement("HTTPRoute", GROUP, "v1", "httproutes"),
         Requirement("ReferenceGrant", GROUP, "v1beta1", "referencegrants"),
         Requirement("GRPCRoute", GROUP, "v1", "grpcroutes", optional=True),
+        Requirement("Gateway", GROUP, "v1", "gateways", optional=True),
         Requirement("VirtualService", "networking.istio.io", "v1", "virtualservices", optional=True),
     )
-    reads: tuple[str, ...] = ("HTTPRoute", "GRPCRoute", "VirtualService")
+    reads: tuple[str, ...] = ("HTTPRoute", "ReferenceGrant", "GRPCRoute", "Gateway", "VirtualService")
     owns: tuple[str, ...] = ("HTTPRoute", "ReferenceGrant")
     finalizer: bool = False
 
     def compile(self, intent: ChainIntent, existing: Existing) -> Compiled:
         """See `mesh.Driver`."""
-        found, blocked = refusals.findings(intent, existing)
-        known = scopes.places(intent, existing.services)
-        copies = _copies(intent)
-        own = [
-            thing
-            for scope in _scopes(intent, existing, known)
-            if (scope.namespace, scope.service) not in blocked or scope.suffix == "gateway"
-            for thing in _of_scope(scope, intent, existing, copies)
-        ]
-        return Compiled(own=tuple(own), findings=found)
+        return _Compiling(intent, existing).compiled()
 
     def accepted(self, live: Json) -> Finding | None:
         """See `mesh.Driver`."""
-        return None
+        return reports.of_route(live, objects.service_of(live)) if live["kind"] == "HTTPRoute" else None
 
 
 DRIVER: mesh.Driver = GatewayApi()
 
 
-def _scopes(intent: ChainIntent, existing: Existing, known: scopes.Known) -> Iterator[Scope]:
-    routes = existing.of("HTTPRoute")
-    for service in intent.services:
-        yield from scopes.at_service(service, scopes.standing(service, routes), known)
-    yield from scopes.at_gateways(intent, routes, known)
+class _Compiling:
+    """One compilation: what is the same for all lanes is worked out once."""
+
+    def __init__(self, intent: ChainIntent, existing: Existing) -> None:
+        self._intent, self._existing = intent, existing
+        self._known = scopes.places(intent, existing.services)
+        self._gateways = entrance.found(existing, self._known)
+        self._copies = _copies(intent)
+        self._open = {lane for by_lane in self._copies.values() for lane in by_lane}
+        self._asking = Asking(intent, existing.responder, _http2(intent, existing))
+
+    def compiled(self) -> Compiled:
+        said = findings(self._intent, self._existing)
+        blocked = {one.service for one in said if one.blocks}
+        own = [
+            *self._at_services(blocked),
+            *(thing for scope in self._gateways for thing in self._at_gateway(scope)),
+            *(thing for lane in sorted(self._open) for thing in self._at_hosts(lane)),
+        ]
+        more = (
+            *entrance.findings(self._gateways, self._intent),
+            *reports.of_gateways(self._gateways, self._existing),
+        )
+        return Compiled(own=_once(own), findings=tuple(sorted({*said, *more})))
+
+    def _at_services(self, blocked: set[str]) -> Iterator[Json]:
+        users = self._existing.of("HTTPRoute")
+        for service in self._intent.services:
+            if service.name not in blocked:
+                for scope in scopes.at_service(service, scopes.standing(service, users), self._known):
+                    yield from self._by_header(scope, How.HEADER)
+
+    def _at_gateway(self, scope: Scope) -> Iterator[Json]:
+        how = entrance.by_header(scope, self._intent)
+        if how is How.REFUSED:
+            for name in sorted(self._open):
+                yield from self._of_lane(scope, name, {}, how)
+        else:
+            yield from self._by_header(scope, how)
+
+    def _at_hosts(self, lane: str) -> Iterator[Json]:
+        for scope in entrance.of_hosts(lane, self._gateways, self._intent):
+            yield from self._of_lane(scope, lane, self._copies_at(scope, lane), How.HOST)
+
+    def _by_header(self, scope: Scope, how: How) -> Iterator[Json]:
+        here = {place: by_lane for place in scope.places if (by_lane := self._copies.get(place))}
+        for name in sorted({lane for by_lane in here.values() for lane in by_lane}):
+            yield from self._of_lane(scope, name, self._copies_at(scope, name), how)
+
+    def _copies_at(self, scope: Scope, lane: str) -> dict[Place, Copy]:
+        found = {place: self._copies.get(place, {}).get(lane) for place in scope.places}
+        return {place: copy for place, copy in found.items() if copy}
+
+    def _of_lane(self, scope: Scope, name: str, copies: dict[Place, Copy], how: How) -> Iterator[Json]:
+        lane = self._existing.lanes.get(name)
+        if lane is not None:
+            yield from routes.of_lane(scope, lane, copies, how, self._asking)
 
 
 def _copies(intent: ChainIntent) -> dict[Place, dict[str, Copy]]:
@@ -75,36 +120,20 @@ def _copies(intent: ChainIntent) -> dict[Place, dict[str, Copy]]:
     }
 
 
-def _of_scope(
-    scope: Scope, intent: ChainIntent, existing: Existing, copies: Mapping[Place, Mapping[str, Copy]]
-) -> Iterator[Json]:
-    here = {place: copies[place] for place in scope.places if copies.get(place)}
-    concerned = sorted({lane for by_lane in here.values() for lane in by_lane})
-    for name in concerned:
-        lane = existing.lanes.get(name)
-        if lane is not None:
-            mine = {place: by_lane[name] for place, by_lane in here.items() if name in by_lane}
-            yield from _of_lane(scope, lane, Asked(name, intent.carriers, mine, existing.responder))
+def _http2(intent: ChainIntent, existing: Existing) -> frozenset[Place]:
+    """The ports that speak HTTP/2 without TLS, as the Services say."""
+    names = {(one.namespace, one.name) for one in intent.services}
+    return frozenset(
+        (metadata["namespace"], metadata["name"], int(port["port"]))
+        for one in existing.services
+        if ((metadata := one["metadata"])["namespace"], metadata["name"]) in names
+        for port in one["spec"].get("ports") or ()
+        if str(port.get("appProtocol") or (port.get("name") or "").split("-")[0]).lower() in HTTP2
+    )
 
 
-def _of_lane(scope: Scope, lane: Lane, asked: Asked) -> Iterator[Json]:
-    """A lane's routes in one scope."""
-    found = (variants.variant(rule, asked) for rule in scope.rules)
-    rules = [one for one in found if one is not None]
-    if scope.alone:
-        rules += [rule.body for rule in scope.rules]
-    for number, part in enumerate(limits.spread(rules)):
-        yield _route(scope, lane, number, part)
-
-
-def _route(scope: Scope, lane: Lane, number: int, rules: Iterable[Json]) -> Json:
-    name = f"{names.derived(scope.stem, lane.name)}.{scope.suffix}" + (f".{number:02}" if number else "")
-    spec: Json = {"parentRefs": list(scope.parents), "rules": list(rules)}
-    if scope.hostnames:
-        spec["hostnames"] = list(scope.hostnames)
-    return {
-        "apiVersion": API_VERSION,
-        "kind": "HTTPRoute",
-        "metadata": mesh.metadata(lane, scope.service, scope.namespace, name),
-        "spec": spec,
-    }
+def _once(things: list[Json]) -> tuple[Json, ...]:
+    """Each object once: several routes of a lane may need the same grant."""
+    return tuple(
+        {(one["kind"], one["metadata"]["namespace"], one["metadata"]["name"]): one for one in things}.values()
+    )

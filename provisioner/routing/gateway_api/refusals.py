@@ -19,18 +19,11 @@ from provisioner.routing.mesh import Existing, Finding
 Json = dict[str, Any]
 
 
-def findings(
-    intent: ChainIntent, existing: Existing
-) -> tuple[tuple[Finding, ...], frozenset[tuple[str, str]]]:
-    """All that is to be said, sorted, and the services (namespace, name) that lanes have no routes at."""
-    found: set[Finding] = set()
-    blocked: set[tuple[str, str]] = set()
-    for service in intent.services:
-        mine = set(_of_service(service, intent.carriers, existing))
-        found |= mine
-        if any(one.blocks for one in mine):
-            blocked.add((service.namespace, service.name))
-    return tuple(sorted(found)), frozenset(blocked)
+def findings(intent: ChainIntent, existing: Existing) -> frozenset[Finding]:
+    """All that is to be said; a service of which a finding blocks gets no routes of lanes."""
+    return frozenset(
+        one for service in intent.services for one in _of_service(service, intent.carriers, existing)
+    )
 
 
 def _of_service(service: Service, carriers: Carriers, existing: Existing) -> Iterator[Finding]:

@@ -74,37 +74,22 @@ def at_service(service: Service, there: Standing, known: Known) -> Iterator[Scop
         yield _of_users(service, here, port, known) if here else _of_nobody(service, port)
 
 
-def at_gateways(intent: ChainIntent, routes: Iterable[Json], known: Known) -> Iterator[Scope]:
-    """Where routes of lanes have the Gateways as their parents that a route of the user has, which leads to a
-    service of the chain."""
-    names = {(one.namespace, one.name) for one in intent.services}
+def at_gateways(routes: Iterable[Json], known: Known) -> Iterator[Scope]:
+    """The user's routes that have Gateways as their parents, wherever they lead."""
     for route in sorted(routes, key=references.age):
-        gateways = [one for one in references.parents(route) if references.is_gateway(one)]
-        scope = _beside(route, gateways, known)
-        led = sorted(place[:2] for place in scope.places if place[:2] in names)
-        if gateways and led:
+        gateways = tuple(one for one in references.parents(route) if references.is_gateway(one))
+        if gateways:
+            metadata, rules = route["metadata"], _rules([route], known)
+            led = sorted(place[1] for rule in rules for place in rule.backends if place)
             yield Scope(
-                led[0][1],
-                scope.namespace,
-                scope.stem,
-                scope.suffix,
-                scope.parents,
-                scope.rules,
-                scope.hostnames,
+                led[0] if led else "",
+                metadata["namespace"],
+                metadata["name"],
+                "gateway",
+                gateways,
+                rules,
+                tuple(route["spec"].get("hostnames") or ()),
             )
-
-
-def _beside(route: Json, gateways: Sequence[Json], known: Known) -> Scope:
-    metadata = route["metadata"]
-    return Scope(
-        "",
-        metadata["namespace"],
-        metadata["name"],
-        "gateway",
-        tuple(gateways),
-        _rules([route], known),
-        tuple(route["spec"].get("hostnames") or ()),
-    )
 
 
 def _is_at(route: Json, service: Service, number: int) -> bool:

@@ -6,8 +6,9 @@ of its backends. A rule's `name` is not, since it must be unique in a route and 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from enum import Enum
 from typing import Any
 
 from provisioner.chain.model import Carriers
@@ -19,7 +20,7 @@ Json = dict[str, Any]
 
 EVERY_PATH: Json = {"path": {"type": "PathPrefix", "value": "/"}}
 SERVED = "x-preview-lane-served"
-MISSING_SERVICE = "x-laneway-missing"  # tells the responder which service's copy is missing
+MISSING = "x-laneway-missing"  # CHAIN/LANE/SERVICE: tells the responder whose copy is missing
 MOST_HEADERS = 16  # of one match
 _MODIFIED_LISTS = {
     "RequestHeaderModifier": "requestHeaderModifier",
@@ -37,32 +38,44 @@ class Rule:
     namespace: str
 
 
+class How(Enum):
+    """By what the lane's requests are known at a place, and what becomes of them there."""
+
+    HEADER = "the header leads to the lane"
+    HOST = "the host does, and sets the header for the hops behind"
+    REFUSED = "the header is taken away, and the request is as one without a lane"
+
+
 @dataclass(frozen=True)
 class Asked:
-    """For whom a variant is made. `copies` are the lane's, by the place that each stands for; `sets`: the
-    request is told by its host, so the header is set and not matched."""
+    """For whom a variant is made. `copies` are the lane's, by the place that each stands for; `http2` are the
+    places of gRPC and of HTTP/2 without TLS."""
 
+    chain: str
     lane: str
     carriers: Carriers
     copies: Mapping[Place, Copy]
+    how: How = How.HEADER
     responder: Responder | None = None
-    sets: bool = False
+    http2: frozenset[Place] = frozenset()
 
 
 def variant(rule: Rule, asked: Asked) -> Json | None:
     """The lane's variant; None where a rule is about the lane's header itself, which is left to that rule."""
     matches = rule.body.get("matches") or [EVERY_PATH]
-    if not asked.sets:
+    if asked.how is not How.HOST:
         matches = [_with_header(one, asked) for one in matches if not names_header(one, asked.carriers)]
     if not matches:
         return None
     kept = {key: value for key, value in rule.body.items() if key not in ("name", "matches")}
     made: Json = {**kept, "matches": matches}
+    header = asked.carriers.header
+    if asked.how is How.REFUSED:
+        made["filters"] = _removed(made.get("filters") or (), header)
+        return made
     _redirect(made, rule, asked)
-    if asked.sets:
-        made["filters"] = modified(
-            made.get("filters") or (), "RequestHeaderModifier", {asked.carriers.header: asked.lane}
-        )
+    if asked.how is How.HOST:
+        made["filters"] = modified(made.get("filters") or (), "RequestHeaderModifier", {header: asked.lane})
     return made
 
 
@@ -129,12 +142,13 @@ def _refuse(made: Json, rule: Rule, place: Place, asked: Asked) -> None:
         made.pop("filters", None)
         made.pop("backendRefs", None)
         return
-    made["backendRefs"] = [{**backend(there.name, there.namespace, there.http, rule.namespace), "weight": 1}]
-    told = {asked.carriers.header: asked.lane, MISSING_SERVICE: place[1]}
+    port = there.grpc if place in asked.http2 else there.http
+    made["backendRefs"] = [{**backend(there.name, there.namespace, port, rule.namespace), "weight": 1}]
+    told = {MISSING: f"{asked.chain}/{asked.lane}/{place[1]}"}
     made["filters"] = modified((), "RequestHeaderModifier", told)
 
 
-def modified(filters: Any, kind: str, wanted: Mapping[str, str]) -> list[Json]:
+def modified(filters: Iterable[Json], kind: str, wanted: Mapping[str, str]) -> list[Json]:
     """The filters with these headers set beside those that a filter of that kind, which may be there once,
     sets already."""
     field = _MODIFIED_LISTS[kind]
@@ -142,3 +156,17 @@ def modified(filters: Any, kind: str, wanted: Mapping[str, str]) -> list[Json]:
     kept = [one for one in before.get("set") or () if one["name"].lower() not in wanted]
     both = {**before, "set": [*kept, *({"name": name, "value": wanted[name]} for name in wanted)]}
     return [*(one for one in filters if one["type"] != kind), {"type": kind, field: both}]
+
+
+def _removed(filters: Iterable[Json], header: str) -> list[Json]:
+    """The filters with that request header taken away, whoever set it."""
+    kind = "RequestHeaderModifier"
+    before: Json = next((one["requestHeaderModifier"] for one in filters if one["type"] == kind), {})
+    kept = {
+        key: [one for one in before.get(key) or () if one["name"].lower() != header] for key in ("set", "add")
+    }
+    both = {
+        **{key: value for key, value in kept.items() if value},
+        "remove": [*(before.get("remove") or ()), header],
+    }
+    return [*(one for one in filters if one["type"] != kind), {"type": kind, "requestHeaderModifier": both}]

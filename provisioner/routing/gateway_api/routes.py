@@ -1,0 +1,73 @@
+"""The objects of one lane at one place: HTTPRoutes, and what lets them lead into other namespaces. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from provisioner import names
+from provisioner.lane.model import Lane
+from provisioner.routing import mesh
+from provisioner.routing.gateway_api import limits, variants
+from provisioner.routing.gateway_api.references import GROUP, Place
+from provisioner.routing.gateway_api.scopes import Scope
+from provisioner.routing.gateway_api.variants import Asked, How
+from provisioner.routing.intent import ChainIntent, Copy, State
+from provisioner.routing.mesh import Responder
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Asking:
+    """What is the same for all lanes of a chain."""
+
+    intent: ChainIntent
+    responder: Responder | None
+    http2: frozenset[Place]
+
+
+def of_lane(
+    scope: Scope, lane: Lane, copies: Mapping[Place, Copy], how: How, asking: Asking
+) -> Iterator[Json]:
+    """A lane's objects in one scope, in the order of application."""
+    carriers = asking.intent.carriers
+    asked = Asked(lane.chain, lane.name, carriers, copies, how, asking.responder, asking.http2)
+    found = (variants.variant(rule, asked) for rule in scope.rules)
+    rules = [one for one in found if one is not None]
+    if scope.alone:
+        rules += [rule.body for rule in scope.rules]
+    for place, copy in sorted(copies.items()):
+        if place[0] != scope.namespace and copy.state is State.READY:
+            yield _grant(scope, lane, place, copy)
+    for number, part in enumerate(limits.spread(rules)):
+        yield _route(scope, lane, number, part)
+
+
+def _route(scope: Scope, lane: Lane, number: int, rules: list[Json]) -> Json:
+    name = f"{names.derived(scope.stem, lane.name)}.{scope.suffix}" + (f".{number:02}" if number else "")
+    spec: Json = {"parentRefs": list(scope.parents), "rules": rules}
+    if scope.hostnames:
+        spec["hostnames"] = list(scope.hostnames)
+    return {
+        "apiVersion": f"{GROUP}/v1",
+        "kind": "HTTPRoute",
+        "metadata": mesh.metadata(lane, scope.service, scope.namespace, name),
+        "spec": spec,
+    }
+
+
+def _grant(scope: Scope, lane: Lane, place: Place, copy: Copy) -> Json:
+    """Lets the routes of one namespace lead to a copy in another."""
+    namespace, service, _ = place
+    name = f"{names.derived(service, lane.name)}.from.{scope.namespace}"
+    return {
+        "apiVersion": f"{GROUP}/v1beta1",
+        "kind": "ReferenceGrant",
+        "metadata": mesh.metadata(lane, service, namespace, name),
+        "spec": {
+            "from": [{"group": GROUP, "kind": "HTTPRoute", "namespace": scope.namespace}],
+            "to": [{"group": "", "kind": "Service", "name": copy.name}],
+        },
+    }
