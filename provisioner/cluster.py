@@ -128,7 +128,7 @@ class Cluster:
         """What changes after resourceVersion `since`: (ADDED, MODIFIED, DELETED or BOOKMARK, object).
 
         Ends when the server ends it; watch again from the last object's resourceVersion. Raises ConflictError
-        with reason Expired where `since` is too old: take a snapshot again.
+        with reason Expired where `since` is too old: take a snapshot again; else as any request does.
         """
         query = {"watch": "true", "allowWatchBookmarks": "true", "timeoutSeconds": str(WATCH_SECONDS)}
         query |= {
@@ -136,6 +136,8 @@ class Cluster:
         }
         response = self._send("GET", KINDS[kind].path(namespace), query, None, "", WATCH_SECONDS + 10)
         try:
+            if response.status >= 400:
+                raise _refusal(response, response.read(), f"watch {kind}")
             for line in _lines(response):
                 event = json.loads(line)
                 if event["type"] == "ERROR":
@@ -201,10 +203,9 @@ class Cluster:
             data = response.read()
         except urllib3.exceptions.HTTPError as error:
             raise ClusterError(f"the answer was cut off: {error}", where=where) from error
-        found: Json = _decode(data)
         if response.status >= 400:
-            raise _error(response.status, found, where, response.headers.get("Retry-After"))
-        return found
+            raise _refusal(response, data, where)
+        return _decode(data)
 
     def _send(
         self,
@@ -296,6 +297,10 @@ def _decode(data: bytes) -> Json:
     except ValueError:
         found = {"message": data[:200].decode(errors="replace")}
     return found if isinstance(found, dict) else {"message": str(found)[:200]}
+
+
+def _refusal(response: urllib3.BaseHTTPResponse, data: bytes, where: str) -> LanewayError:
+    return _error(response.status, _decode(data), where, response.headers.get("Retry-After"))
 
 
 def _error(code: int, status: Json, where: str, retry_after: str | None) -> LanewayError:

@@ -62,6 +62,14 @@ def test_without_a_role_nothing_is_allowed_and_the_refusal_says_what_is_missing(
         nobody.list("Lane")
 
 
+def test_a_watch_without_the_right_is_refused_in_the_same_words(server: Devcluster, tmp_path: Path) -> None:
+    lister = account(server, tmp_path, "lister", rule("list"))
+    _, version = lister.snapshot("ConfigMap", INSTALLED.namespace)
+
+    with pytest.raises(PermanentError, match=r'cannot watch resource "configmaps"'):
+        next(lister.watch("ConfigMap", INSTALLED.namespace, since=version))
+
+
 def test_a_role_holds_in_its_namespace_alone(server: Devcluster, tmp_path: Path) -> None:
     reader = account(server, tmp_path, "reader", rule("list"))
 
