@@ -16,9 +16,9 @@ Lifetime = Annotated[
 def link(chain: ChainName, lane: LaneName, lifetime: Lifetime = "7d") -> None:
     """Print a signed link to a lane: whoever has it may enter that lane, until it expires.
 
-    Reads the chain's file and the key file (LANEWAY_LINK_KEYS_FILE), which the router's pods have. Nobody can
-    take a link back; a new key ends all of them. Exit codes: 0 printed; 1 an error, such as a chain without
-    signed links, said on stderr; 2 wrong usage.
+    Reads the chain's file and the key file (LANEWAY_LINK_KEYS_FILE), both of which a worker's pod has. Nobody
+    can take a link back; a new key ends all of them. Exit codes: 0 printed; 1 an error, such as a chain
+    without signed links, said on stderr; 2 wrong usage.
     """
     from datetime import UTC, datetime
 

@@ -86,7 +86,7 @@ def issue(chain: Chain, lane: str, keys: Keys, expires: datetime) -> str:
         )
     if not keys:
         raise ConfigError(
-            "there is no key to sign with: name its file, or run this where that is, which is a router's pod",
+            "there is no key to sign with: name its file, or run this in a worker's pod, which has it",
             where="LANEWAY_LINK_KEYS_FILE",
         )
     return url(chain.entry, lane, sign(of_chain(keys, chain.name)[0], chain.name, lane, expires))

@@ -104,3 +104,23 @@ def test_an_address_that_is_taken_is_said_in_one_line(environment):
     assert done.returncode == 1
     assert "LANEWAY_DISCOVERY_PORT: 127.0.0.1:" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_router_of_a_chain_with_links_does_not_start_without_their_key(environment, tmp_path):
+    file, keys = tmp_path / "shop.yaml", tmp_path / "keys"
+    file.write_text(CHAIN + "entry: {service: payment, host: '{lane}.example.com', link: preview}\n")
+    keys.write_text("secret")
+    for named, said in (("", "there is no key"), (str(keys), "key 1 can be guessed")):
+        done = subprocess.run(
+            COMMAND,
+            env={**environment, "LANEWAY_LINK_KEYS_FILE": named},
+            capture_output=True,
+            text=True,
+            timeout=30,
+            check=False,
+        )
+        assert done.returncode == 1
+        assert "LANEWAY_LINK_KEYS_FILE" in done.stderr
+        assert said in done.stderr
+        assert "openssl rand -hex 32" in done.stderr
+        assert "Traceback" not in done.stderr
