@@ -48,6 +48,8 @@ def _without_effect(fields: Fields, found: Entry) -> None:
         _fail(fields, "cookie", f"is unsigned: with trust: {found.trust} it counts from `networks` alone")
     if found.trust is Trust.NONE and found.link and not found.networks:
         _fail(fields, "link", "counts with trust: none from `networks` alone; set trust: signed")
+    if found.cookie and found.cookie == found.ticket:
+        _fail(fields, "cookie", "is the one that signed links set; take another name")
     if found.hops and not found.networks:
         _fail(fields, "hops", "has no effect without `networks`")
 

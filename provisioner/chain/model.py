@@ -121,6 +121,11 @@ class Entry:
         return self.url or (f"http://{self.host}" if self.host else "")
 
     @property
+    def ticket(self) -> str:
+        """The name of the cookie that a signed link sets; empty where there are none."""
+        return f"laneway-{self.link}" if self.link else ""
+
+    @property
     def secure(self) -> bool:
         """Whether browsers reach it by TLS."""
         return self.address.startswith("https://")

@@ -206,7 +206,11 @@ def header(text: str) -> str:
 
 
 def baggage_key(text: str) -> str:
-    return "" if _TOKEN.fullmatch(text) else f"{text[:80]!r} is no baggage key (a token of RFC 9110)"
+    if not _TOKEN.fullmatch(text):
+        return f"{text[:80]!r} is no baggage key (a token of RFC 9110)"
+    if set(text) & set("%+"):
+        return f"{text[:80]!r} has a % or +, which some readers of baggage decode and others do not"
+    return ""
 
 
 def git_label(text: str) -> str:

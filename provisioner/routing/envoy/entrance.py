@@ -64,11 +64,6 @@ def client_address(entrance: Entrance) -> Json:
     return {"original_ip_detection_extensions": [extension(_ADDRESS, _ADDRESS_MESSAGE, fields)]}
 
 
-def ticket(entry: Entry) -> str:
-    """The name of the cookie that a link sets."""
-    return f"laneway-{entry.link}"
-
-
 def constants(entrance: Entrance, service: str, carriers: Carriers) -> dict[str, Any]:
     """The settings of entry.lua."""
     entry = entrance.entry
@@ -77,7 +72,7 @@ def constants(entrance: Entrance, service: str, carriers: Carriers) -> dict[str,
         "CHAIN": entrance.chain,
         "COOKIE": entry.cookie,
         "LINK": entry.link,
-        "TICKET": ticket(entry),
+        "TICKET": entry.ticket,
         "SECURE": "; Secure" if entry.secure else "",
         "TRUST": entry.trust.value,
         "FORBIDDEN": entry.untrusted is Untrusted.FORBIDDEN,
@@ -98,7 +93,7 @@ def spellings(header: str) -> list[str]:
 
 def _signatures(entrance: Entrance) -> Json:
     """Looks at requests that have a token alone; no failure of it fails a request."""
-    name = ticket(entrance.entry)
+    name = entrance.entry.ticket
     either = {"requires_any": {"requirements": [_is(LINKED), _is(TICKETED), {"allow_missing_or_failed": {}}]}}
     cookie = {"requires_any": {"requirements": [_is(TICKETED), {"allow_missing_or_failed": {}}]}}
     asked = {**everything(), "query_parameters": [{"name": entrance.entry.link, "present_match": True}]}

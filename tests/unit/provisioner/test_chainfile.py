@@ -23,6 +23,8 @@ from provisioner.chain.model import (
     Repository,
     Service,
     Trigger,
+    Trust,
+    Untrusted,
     WorkloadRef,
 )
 from provisioner.errors import ConfigError
@@ -208,6 +210,28 @@ def test_a_time_can_be_never_or_a_number_of_seconds(key: str, name: str) -> None
 )
 def test_people_open_a_lane_at_the_url_if_there_is_one_else_at_its_host(entry: str, url: str) -> None:
     assert shortest_with(f"entry: {entry}").entry.url_of("pr-4") == url
+
+
+def test_an_address_that_is_the_same_for_every_lane_needs_a_link_or_a_cookie() -> None:
+    for carrier in ("link: preview", "cookie: preview-lane"):
+        entry = shortest_with(f'entry: {{service: web, url: "https://example.com/shop", {carrier}}}').entry
+        assert (entry.address, entry.url_of("pr-4")) == ("https://example.com/shop", "")
+
+
+def test_an_entry_says_who_may_name_a_lane() -> None:
+    entry = shortest_with(
+        "entry: {service: web, link: preview, trust: signed, untrusted: forbidden, "
+        'networks: [10.0.0.0/8, "2001:db8::/32", 192.0.2.7], hops: 2}'
+    ).entry
+    assert entry == Entry(
+        service="web",
+        link="preview",
+        trust=Trust.SIGNED,
+        untrusted=Untrusted.FORBIDDEN,
+        networks=("10.0.0.0/8", "2001:db8::/32", "192.0.2.7"),
+        hops=2,
+    )
+    assert entry.ticket == "laneway-preview"
 
 
 def test_header_names_are_kept_in_lower_case() -> None:
