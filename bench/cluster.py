@@ -9,10 +9,12 @@ detached. Everything is made for the run and removed after it. About ten minutes
 from __future__ import annotations
 
 import statistics
+import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,6 +26,7 @@ from devcluster.dev.cluster import context
 from devcluster.dev.cluster.installation import PROCESSES, RELEASE, SYSTEM
 from provisioner import labels
 from provisioner.cluster import Cluster, connect
+from provisioner.errors import LanewayError
 from tests.support.waiting import until
 
 Json = dict[str, Any]
@@ -37,15 +40,24 @@ THROUGH, DIRECT = f"echo.{NAMESPACE}:{PORT}", f"direct.{NAMESPACE}:{PORT}"
 
 def run(name: str) -> list[Row]:
     """The figures of the cluster that the context of this name leads to."""
+    # a kubeconfig may say that the server's certificate is not to be verified
+    warnings.filterwarnings("ignore", "Unverified HTTPS request")
     with tempfile.TemporaryDirectory(prefix="laneway-bench-") as folder:
         chosen = context.choose(name, Path(folder))
         site = Site(chosen, Path(folder))
         try:
             site.up()
             with site.reached() as forge:
-                return list(_measured(site, forge, connect(str(chosen.kubeconfig))))
+                return list(_told(_measured(site, forge, connect(str(chosen.kubeconfig)))))
         finally:
             site.down()
+
+
+def _told(rows: Iterator[Row]) -> Iterator[Row]:
+    """Says each figure when it is known: all of them take minutes."""
+    for row in rows:
+        print(f"{row['value']:>12,g} {row['unit']:<12} {row['figure']}", file=sys.stderr)
+        yield row
 
 
 def _measured(site: Site, forge: Forge, cluster: Cluster) -> Iterator[Row]:
@@ -144,21 +156,25 @@ def watching(cluster: Cluster) -> Iterator[Moments]:
     """What happens to lanes and their pods from now on, as the API server tells it."""
     moments = Moments()
     over = threading.Event()
-    selector = f"{labels.CHAIN}={cluster_site.CHAIN},{labels.LANE}"
-    watches = (("Pod", NAMESPACE, selector, moments.pod), ("Lane", "", "", moments.lane))
+    ours = f"{labels.CHAIN}={cluster_site.CHAIN}"
+    watches = (("Pod", NAMESPACE, f"{ours},{labels.LANE}", moments.pod), ("Lane", "", ours, moments.lane))
 
-    def follow(kind: str, namespace: str, selected: str, take: Any, since: str) -> None:
+    def follow(kind: str, namespace: str, selected: str, take: Callable[[Json], None]) -> None:
         while not over.is_set():
-            for event, found in cluster.watch(kind, namespace, selected, since):
-                since = found["metadata"]["resourceVersion"]
-                if event in ("ADDED", "MODIFIED"):
-                    take(found)
-                if over.is_set():
-                    return
+            try:
+                found, since = cluster.snapshot(kind, namespace, selected)
+                for one in found:
+                    take(one)
+                for event, one in cluster.watch(kind, namespace, selected, since):
+                    if event in ("ADDED", "MODIFIED"):
+                        take(one)
+                    if over.is_set():
+                        return
+            except LanewayError as error:  # somebody changes the definition of Lanes, or the server is busy
+                print(f"watching {kind}s again: {error}", file=sys.stderr)
 
     for kind, namespace, selected, take in watches:
-        _, since = cluster.snapshot(kind, namespace, selected)
-        threading.Thread(target=follow, args=(kind, namespace, selected, take, since), daemon=True).start()
+        threading.Thread(target=follow, args=(kind, namespace, selected, take), daemon=True).start()
     try:
         yield moments
     finally:
