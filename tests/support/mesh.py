@@ -35,6 +35,9 @@ Json = dict[str, Any]
 ISTIOD = 15010  # istiod's port for discovery in plain text
 ADMIN = 15000
 VERSION = "1.31.0"
+RUNTIME = {
+    "re2.max_program_size.error_level": 32768
+}  # as Istio's own proxies are started; Envoy's default is 100
 _addresses = itertools.count(1)
 
 
@@ -201,6 +204,7 @@ def bootstrap(place: Place, kind: str, marks: Mapping[str, str], address: str) -
         },
         "dynamic_resources": {"ads_config": stream, "lds_config": told, "cds_config": told},
         "static_resources": {"clusters": [_istiod(place.host)]},
+        "layered_runtime": {"layers": [{"name": "istio", "static_layer": RUNTIME}]},
         "admin": {"address": _at(address, ADMIN)},
     }
 
