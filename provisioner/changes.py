@@ -47,6 +47,11 @@ class Source:
     merge_base: str
     paths: tuple[str, ...]
     service_shas: Mapping[str, str]
+    base: str = ""  # the branch that it is compared with; empty: the repository's
+
+    @property
+    def compared_with(self) -> str:
+        return self.base or self.repository.base
 
 
 @dataclass(frozen=True)
@@ -150,7 +155,7 @@ def _unmatched(service: Service, own: Sequence[Source]) -> str:
 
 
 def _bases(sources: Sequence[Source]) -> str:
-    return ", ".join(sorted({f"{source.repository.name} {source.repository.base}" for source in sources}))
+    return ", ".join(sorted({f"{source.repository.name} {source.compared_with}" for source in sources}))
 
 
 def _elsewhere(service: Service, verdicts: Mapping[str, Verdict]) -> str:
@@ -179,7 +184,7 @@ def _sentence(match: Match) -> str:
 def _unrelated(source: Source) -> str:
     if source.merge_base:
         return ""
-    branch, base = source.member.ref, source.repository.base
+    branch, base = source.member.ref, source.compared_with
     return f"; {branch} shares no history with {base}, so every file counts as changed"
 
 

@@ -16,6 +16,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import structlog
@@ -26,14 +27,15 @@ from provisioner.changes import Source, Verdict
 from provisioner.copies import carrying, plan
 from provisioner.copies.plan import Plan, Snapshot, Wanted
 from provisioner.errors import ConflictError, LanewayError, PermanentError, TemporaryError
-from provisioner.lane import bedtime, decision, entrance, membership
+from provisioner.lane import bedtime, decision, entrance, family, membership
 from provisioner.lane import store as lanes
 from provisioner.lane.admission import Wait
+from provisioner.lane.family import Family
 from provisioner.lane.model import Lane, Phase, object_name
 from provisioner.lane.sleeping import AWAKE, Sleep
 from provisioner.routing import settle
 from provisioner.routing.lane_routes import LaneRoutes
-from provisioner.status import announce
+from provisioner.status import announce, inheritance
 from provisioner.status import compute as status
 from provisioner.world import World
 
@@ -66,6 +68,8 @@ def _converge(chain: Chain, name: str, world: World, written: Lane | None) -> Ou
     if lane is None:
         return Outcome(object_name(chain.name, name), "")
     lane = lane if lane.labelled else lanes.label(world.cluster, lane)
+    if lane.going:
+        return _close(chain, lane, world)
     just_ended = written is not None and not written.members
     lane = membership.agreed(lane, chain, world, just_ended=just_ended)
     if not lane.members:
@@ -75,7 +79,8 @@ def _converge(chain: Chain, name: str, world: World, written: Lane | None) -> Ou
 
 def _close(chain: Chain, lane: Lane, world: World) -> Outcome:
     """Takes the routes away first (the router leaves a Terminating lane out, from a mesh they are withdrawn);
-    once drained, the Lane goes, and the cluster collects what it owns."""
+    once drained, the Lane goes, and the cluster collects what it owns. So it is with a Lane that somebody has
+    deleted, as long as its finalizer holds it."""
     if lane.phase != Phase.TERMINATING:
         settle.withdraw(chain, lane, world)
     now = world.now()
@@ -88,7 +93,11 @@ def _close(chain: Chain, lane: Lane, world: World) -> Outcome:
     if left > 0:
         log.info("lane.draining", lane=lane.object_name, left=round(left, 3))
         return Outcome(lane.object_name, Phase.TERMINATING, again=left)
-    lanes.remove(world.cluster, lane)
+    if lane.held:
+        settle.withdraw(chain, lane, world)
+        lane = lanes.release(world.cluster, lane)
+    if not lane.going:
+        lanes.remove(world.cluster, lane)
     log.info("lane.closed", lane=lane.object_name)
     return Outcome(lane.object_name, "")
 
@@ -100,12 +109,13 @@ class _Run:
         self.chain, self.lane, self.world = chain, lane, world
         self.owns_nothing = owns_nothing
         self.routes = LaneRoutes(chain, lane, world)
+        self.family: Family | None = None  # until it is read
         self.steps: dict[str, float] = {}
 
     def converge(self) -> Outcome:
-        if self.routes.meshed and not self.owns_nothing:
+        if self.routes.due and not self.owns_nothing:
             with self._step("routes"):
-                self.routes.follow()
+                self.lane = self.routes.follow()
         try:
             with self._step("changes"):
                 sources = self._sources()
@@ -138,7 +148,9 @@ class _Run:
             )
             made = plan.make(self.chain, self.lane, wanted, before, sleep.rest.replicas)
         with self._step("apply"):
-            return carrying.carry_out(self.routes.release(made, before), before, self.lane, cluster)
+            made = self.routes.release(made, before)
+            self.lane = self.routes.lane
+            return carrying.carry_out(made, before, self.lane, cluster)
 
     def _sleep(self, wanted: Sequence[Wanted]) -> Sleep:
         """A mesh has nobody who would notice a request for a lane that sleeps."""
@@ -147,6 +159,8 @@ class _Run:
         return bedtime.sleep(self.chain, self.lane, self.world)
 
     def _sources(self) -> list[Source]:
+        stacked = replace(self.lane, parent=decision.parent_of(self.lane, self.chain))
+        above = self.family = family.of(stacked, partial(lanes.read, self.world.cluster, self.chain.name))
         sources = []
         for member in self.lane.members:
             repository = self.chain.repository(member.repository)
@@ -154,10 +168,11 @@ class _Run:
                 raise PermanentError(
                     f"the chain no longer lists repository {member.repository}", reason="UnknownRepository"
                 )
-            source = self.world.repositories.read(self.chain, repository, member)
+            base = above.base(repository, member)
+            source = self.world.repositories.read(self.chain, repository, member, base)
             self._check_approval(source)
             sources.append(source)
-        self._follow(sources)
+        self._follow(stacked, sources)
         return sources
 
     def _check_approval(self, source: Source) -> None:
@@ -169,13 +184,13 @@ class _Run:
                 reason=decision.Reason.AWAITING_APPROVAL,
             )
 
-    def _follow(self, sources: Sequence[Source]) -> None:
-        """Notes in the spec where the branches are now, where a delivery said otherwise."""
-        lane = self.lane
+    def _follow(self, lane: Lane, sources: Sequence[Source]) -> None:
+        """Notes in the spec where the branches are now, and which lane they build upon, where it said
+        otherwise."""
         for source in sources:
             if source.head != source.member.sha:
                 lane = lane.with_member(replace(source.member, sha=source.head))
-        if lane is not self.lane:
+        if lane != self.lane:
             self.lane = lanes.write(self.world.cluster, lane)
 
     def _wanted(self, verdicts: Sequence[Verdict], sources: Sequence[Source]) -> list[Wanted]:
@@ -232,7 +247,8 @@ class _Run:
         return Outcome(self.lane.object_name, found["phase"], entrance.again(self.chain), self.steps)
 
     def _write_status(self, found: Json) -> Json:
-        told = self.routes.told(found, self.world.now())
+        now = self.world.now()
+        told = self.routes.told(inheritance.told(found, self.lane, self.family, now), now)
         lanes.write_status(self.world.cluster, self.lane, told)
         announce.news(self.world.cluster, self.lane, told)
         return told

@@ -47,6 +47,10 @@ class _Question:
     member: Member
     tips: Tips
 
+    @property
+    def base(self) -> str:
+        return self.tips.base_ref.removeprefix("refs/heads/")
+
 
 class Repositories:
     """Mirrors below `root`, together at most `max_bytes`; any number of processes may share the folder.
@@ -62,14 +66,15 @@ class Repositories:
         self._runner = Runner(self._home.config, timeout, self._home.environment())
         self._recent = Recent()
 
-    def read(self, chain: Chain, repository: Repository, member: Member) -> Source:
-        """What git says of `member` now.
+    def read(self, chain: Chain, repository: Repository, member: Member, base: str = "") -> Source:
+        """What git says of `member` now, compared with the branch `base` if there is one, else with the
+        repository's base branch.
 
         Raises BranchGone, EmptyRepository, ConfigError when the base branch does not exist, and GitError when
         the repository or the mirror folder cannot be used at the moment.
         """
         with self._spoken_of(repository):
-            tips = self._tips(chain, repository, member)
+            tips = self._tips(chain, repository, member, base)
             mirror = Mirror(self._home.root, *self._access(repository), self._runner)
             known = self._recent.get((chain, repository, tips))
             if known is not None:
@@ -103,9 +108,9 @@ class Repositories:
             make_room(self._home.root, self._max_bytes)
         return source
 
-    def _tips(self, chain: Chain, repository: Repository, member: Member) -> Tips:
-        base, head = branch_ref(repository.base), remote_ref(member)
-        refs = [ref for ref in (base, head) if ref]
+    def _tips(self, chain: Chain, repository: Repository, member: Member, other: str) -> Tips:
+        base, head, above = branch_ref(repository.base), remote_ref(member), branch_ref(other)
+        refs = [ref for ref in dict.fromkeys((base, head, above)) if ref]
         kind = [] if member.fork else ["--heads"]  # spares the list of all pull requests
         found = self._ask(repository, *kind, "--end-of-options", REMOTE, *refs)
         if base not in found:
@@ -113,6 +118,7 @@ class Repositories:
         if head not in found:
             what = f"pull request {member.pull}" if member.fork else f"branch {member.ref[:200]!r}"
             raise BranchGone(f"{what} does not exist any more", where=repository.name)
+        base = above if above in found else base
         return Tips(base, found[base], head, found[head])
 
     def _baseless(self, chain: Chain, repository: Repository) -> Exception:
@@ -166,7 +172,7 @@ def _source(mirror: Mirror, asked: _Question) -> Source:
     git, tips = mirror.local, asked.tips
     ancestor = history.merge_base(git, tips.base, tips.head)
     paths = history.paths(git, ancestor, tips.head)
-    source = Source(asked.member, asked.repository, tips.head, ancestor, paths, {})
+    source = Source(asked.member, asked.repository, tips.head, ancestor, paths, {}, asked.base)
     shas = {
         service.name: history.last_commit(git, tips.head, globs(service.paths))
         for service in wanting_sha(asked.chain, source)

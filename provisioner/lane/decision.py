@@ -77,12 +77,32 @@ def lane_of(event: ForgeEvent, chain: Chain) -> str:
     return names.lane_name(event.ref, event.fork)
 
 
+def parent_of(lane: Lane, chain: Chain) -> str:
+    """The lane of the branch that the lane's pull requests are to be merged into, of the first of them for
+    which that is another than its repository's base; empty for none. It need not exist."""
+    for member in lane.members:
+        repository = chain.repository(member.repository)
+        if repository is None or member.base in ("", repository.base):
+            continue
+        above = names.lane_name(member.base)
+        if above != lane.name:
+            return above
+    return ""
+
+
 def fold(lane: Lane | None, event: ForgeEvent, chain: Chain, tombstones: Mapping[str, datetime]) -> Decision:
     """What `event` makes of its lane, `lane` being the one of `lane_of` or None if there is none.
 
     `tombstones` may hold more than this lane's. Raises InputError for an event that cannot be: one of a
     pull request without its number.
     """
+    made = _fold(lane, event, chain, tombstones)
+    if made.lane is None:
+        return made
+    return replace(made, lane=replace(made.lane, parent=parent_of(made.lane, chain)))
+
+
+def _fold(lane: Lane | None, event: ForgeEvent, chain: Chain, tombstones: Mapping[str, datetime]) -> Decision:
     if chain.repository(event.repository) is None:
         return Decision(Reason.NOT_IN_CHAIN, f"chain {chain.name} does not list {event.repository}")
     if event.kind is Kind.PUSHED:

@@ -104,6 +104,8 @@ class Lane:
     generation: int = 0
     created: datetime | None = None
     labelled: bool = True  # it bears the labels by which it is found
+    finalizers: tuple[str, ...] = ()
+    going: bool = False  # somebody has deleted it, and a finalizer holds it
     status: Json = field(default_factory=dict)
 
     @property
@@ -115,6 +117,11 @@ class Lane:
         """Whether nobody has acted on the Lane since it was created: as its creator holds it, it cannot own
         anything yet."""
         return self.generation == 1 and not self.status
+
+    @property
+    def held(self) -> bool:
+        """Whether it must not end before its routes are withdrawn."""
+        return labels.ROUTES in self.finalizers
 
     @property
     def phase(self) -> str:
@@ -175,6 +182,8 @@ class Lane:
             generation=metadata.get("generation", 0),
             created=moment(metadata["creationTimestamp"]),
             labelled=_is_labelled(spec, metadata),
+            finalizers=tuple(metadata.get("finalizers") or ()),
+            going="deletionTimestamp" in metadata,
             status=data.get("status") or {},
         )
 

@@ -49,6 +49,21 @@ def label(cluster: Cluster, lane: Lane) -> Lane:
     return Lane.from_object(_merge(cluster, lane, {"metadata": metadata}))
 
 
+def hold(cluster: Cluster, lane: Lane) -> Lane:
+    """Sees to it that the Lane does not end before its routes are withdrawn."""
+    return lane if lane.held else _finalized(cluster, lane, (*lane.finalizers, labels.ROUTES))
+
+
+def release(cluster: Cluster, lane: Lane) -> Lane:
+    """Lets it end; whatever else holds it stays."""
+    return _finalized(cluster, lane, tuple(one for one in lane.finalizers if one != labels.ROUTES))
+
+
+def _finalized(cluster: Cluster, lane: Lane, finalizers: tuple[str, ...]) -> Lane:
+    metadata = {"resourceVersion": lane.resource_version, "finalizers": list(finalizers)}
+    return Lane.from_object(_merge(cluster, lane, {"metadata": metadata}))
+
+
 def write_status(cluster: Cluster, lane: Lane, wanted: Json) -> None:
     """Writes the status where it differs. ConflictError when the Lane was written or deleted meanwhile."""
     if wanted == lane.status:
