@@ -30,6 +30,8 @@ LISTENERS = (
 )
 RESTORE = f"{GROUP}/restore"  # annotation: the JSON patch that takes an attached Service back, for kubectl
 
+ROUTES = f"{GROUP}/routes"  # finalizer: of a Lane that has changed routes which are not its alone
+
 LANE_ENV = "LANEWAY_LANE"  # environment variable in each copy
 
 

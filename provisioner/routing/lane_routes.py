@@ -32,20 +32,22 @@ class LaneRoutes:
     """Of one lane, in one run."""
 
     def __init__(self, chain: Chain, lane: Lane, world: World) -> None:
-        self._chain, self._lane, self._world = chain, lane, world
+        self._chain, self.lane, self._world = chain, lane, world
         self._leaving = _noted(lane)
         self._settled = BUILT_IN
         self.meshed = drivers.mesh(chain.driver) is not None
+        self.due = self.meshed or settle.former(chain, lane) is not None
 
-    def follow(self) -> None:
-        """Makes the routes fit the copies that are ready now. Raises TemporaryError."""
-        if not self.meshed:
-            return
+    def follow(self) -> Lane:
+        """Makes the routes fit the copies that are ready now; gives the Lane as it is then. Raises
+        TemporaryError."""
         try:
-            self._settled = settle.settle(self._chain, self._lane, self._world, self._leaving)
+            self._settled = settle.settle(self._chain, self.lane, self._world, self._leaving)
         except PermanentError as error:
-            log.warning("lane.unrouted", lane=self._lane.object_name, reason=error.reason, error=str(error))
-            self._settled = Settled((Finding("", error.reason, str(error), blocks=True),), meshed=True)
+            log.warning("lane.unrouted", lane=self.lane.object_name, reason=error.reason, error=str(error))
+            self._settled = Settled((Finding("", error.reason, str(error), blocks=True),), meshed=self.meshed)
+        self.lane = self._settled.lane or self.lane
+        return self.lane
 
     def release(self, made: Plan, before: Snapshot) -> Plan:
         """Takes away the routes of services that leave the lane with this plan; the plan without the removal
@@ -65,7 +67,9 @@ class LaneRoutes:
         """The lane's status with what is to be said of its routes."""
         if not self.meshed:
             return found
-        told = routed.told(found, self._lane, self._settled, now)
+        told = routed.told(found, self.lane, self._settled, now) | {
+            settle.ROUTED_BY: self._chain.driver.value
+        }
         if not self._leaving:
             return told
         leaving = [{"name": name, "until": stamp(until)} for name, until in sorted(self._leaving.items())]

@@ -97,12 +97,14 @@ class Compiled:
 @dataclass(frozen=True)
 class Settled:
     """What is to be said of a lane's routes, and whether any had to be written. `meshed`: the chain is routed
-    by a mesh at all; `routed` are the services where the lane's requests have a way of their own."""
+    by a mesh at all; `routed` are the services where a copy answers the lane's requests; `lane` is the Lane
+    where it had to be written, too."""
 
     findings: tuple[Finding, ...] = ()
     changed: bool = False
     meshed: bool = False
     routed: frozenset[str] = frozenset()
+    lane: Lane | None = None
 
 
 BUILT_IN = Settled()  # of a chain that the built-in router routes: discovery sees to it

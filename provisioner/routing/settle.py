@@ -18,6 +18,7 @@ import structlog
 
 from provisioner import labels
 from provisioner.chain.model import Chain
+from provisioner.chain.model import Driver as Named
 from provisioner.cluster import FIELD_CONFLICT, Cluster, NotFoundError
 from provisioner.copies import clone, live
 from provisioner.copies.plan import identity
@@ -34,28 +35,48 @@ Json = dict[str, Any]
 
 NOT_OF_A_LANE = f"!{labels.LANE}"
 
+ROUTED_BY = "routedBy"  # in a lane's status: the driver that made its routes
+MOST_ROUNDS = 3
+
 log = structlog.get_logger()
 
 
 def settle(chain: Chain, lane: Lane, world: World, leaving: Collection[str] = ()) -> Settled:
-    """Makes the lane's routes what they should be now; services that are `leaving` the lane lose theirs.
-    Raises TemporaryError when it must be tried again, PermanentError when the mesh is not installed."""
-    driver = drivers.mesh(chain.driver)
+    """Makes the lane's routes what they should be now; services that are `leaving` the lane lose theirs, and
+    those that another driver made for it go. Raises TemporaryError when it must be tried again,
+    PermanentError when the mesh is not installed."""
+    before, driver = former(chain, lane), drivers.mesh(chain.driver)
+    if before is not None:
+        _withdraw(before, chain, lane, world.cluster)
     if driver is None:
         return BUILT_IN
-    return lanes.on_conflict(lambda: _Settling(driver, chain, lane, world.cluster).settle(leaving))
+    job = _Settling(driver, chain, lane, world.cluster)
+    return lanes.on_conflict(lambda: job.settle(leaving))
 
 
-def withdraw(chain: Chain, lane: Lane, world: World) -> Settled:
-    """Takes the lane's routes away."""
-    driver = drivers.mesh(chain.driver)
-    if driver is None:
-        return BUILT_IN
-    return lanes.on_conflict(lambda: _Settling(driver, chain, lane, world.cluster).withdraw())
+def withdraw(chain: Chain, lane: Lane, world: World) -> None:
+    """Takes the lane's routes away, by whichever driver they were made."""
+    for driver in (former(chain, lane), drivers.mesh(chain.driver)):
+        if driver is not None:
+            _withdraw(driver, chain, lane, world.cluster)
+
+
+def former(chain: Chain, lane: Lane) -> Driver | None:
+    """The driver by which a lane is routed still, where the chain has another one by now."""
+    by = lane.status.get(ROUTED_BY, chain.driver)
+    return drivers.mesh(Named(by)) if by != chain.driver else None
+
+
+def _withdraw(driver: Driver, chain: Chain, lane: Lane, cluster: Cluster) -> None:
+    """Shared objects may be restored in several steps, each over what the one before it left."""
+    job = _Settling(driver, chain, lane, cluster)
+    for _ in range(MOST_ROUNDS if driver.finalizer else 1):
+        if not lanes.on_conflict(job.withdraw).changed:
+            break
 
 
 class _Settling:
-    """One look at the cluster and what follows from it."""
+    """Of one lane with one driver. Each `settle` and `withdraw` looks at the cluster anew."""
 
     def __init__(self, driver: Driver, chain: Chain, lane: Lane, cluster: Cluster) -> None:
         self._driver, self._chain, self._lane, self._cluster = driver, chain, lane, cluster
@@ -75,17 +96,20 @@ class _Settling:
         return self._bring([], [])
 
     def _bring(self, slices: list[Slice], family: list[Lane]) -> Settled:
+        self._findings, self._changed = set(), False
         existing = self._existing()
         intent = mesh_intent.build(self._chain, existing.services, slices, family)
         compiled = self._driver.compile(intent, existing)
         self._findings |= set(compiled.findings)
+        if compiled.shared and family:
+            self._lane = lanes.hold(self._cluster, self._lane)
         owned = self._write(compiled, existing)
         self._findings |= {found for one in owned if (found := self._driver.accepted(one))}
         if self._changed:
             log.info("lane.routed", lane=self._lane.object_name, routes=len(owned))
         ready = _with_a_copy(intent, self._lane.name)
         routed = ready - {one.service for one in self._findings if one.blocks}
-        return Settled(tuple(sorted(self._findings)), self._changed, True, routed)
+        return Settled(tuple(sorted(self._findings)), self._changed, True, routed, self._lane)
 
     def _existing(self) -> Existing:
         of_lane = f"{labels.CHAIN}={self._lane.chain},{labels.LANE}={self._lane.name}"
