@@ -144,11 +144,13 @@ class Leader:
         which = OneLane(obj["spec"]["chain"], obj["spec"]["lane"])
         with self._lock:
             self._unsettled.pop(which, None)
-            told = self._heirs(which)
+            told, before = self._heirs(which), self._fleet.lends(which)
             if gone:
                 self._fleet.forget(obj)
             elif self._noted_in_fleet(obj, which):
                 told.append(which)
+            if self._fleet.lends(which) != before:
+                told += self._fleet.descendants(which)
         self._note(*told)
 
     def _noted_in_fleet(self, obj: Json, which: OneLane) -> bool:

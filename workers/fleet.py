@@ -23,6 +23,8 @@ from workers.relevance import OneLane
 
 Json = dict[str, Any]
 
+Lends = tuple[str, tuple[tuple[str, str], ...], tuple[tuple[str, str], ...]]
+
 TOLD_PLACES = 10  # how many of those that wait have their place in the queue kept current
 
 
@@ -38,6 +40,7 @@ class Known:
     closing: bool = False
     signs: Signs | None = None  # of its sleep
     parent: str = ""
+    lends: Lends | None = None
 
 
 @dataclass
@@ -48,6 +51,7 @@ class Fleet:
     _baselines: dict[tuple[str, str], str] = field(default_factory=dict)  # chain, service: revision
     _told: dict[OneLane, str] = field(default_factory=dict)
     _stirred: dict[OneLane, Signs] = field(default_factory=dict)
+    _children: dict[OneLane, set[OneLane]] = field(default_factory=dict)  # by parent, which need not exist
     _stale: bool = False
     _rules: Mapping[str, Rules] = field(default_factory=dict)
 
@@ -57,6 +61,7 @@ class Fleet:
         which, now = _of(obj), _known(obj)
         known = self._lanes.get(which, Known())
         before = known.derived or {}
+        self._adopt(which, known.parent, now.parent)
         self._lanes[which] = now
         self._stale |= replace(known, signs=now.signs) != now
         return any(
@@ -66,7 +71,7 @@ class Fleet:
 
     def forget(self, obj: Json) -> None:
         """A Lane is gone."""
-        self._lanes.pop(_of(obj), None)
+        self._adopt(_of(obj), self._lanes.pop(_of(obj), Known()).parent, "")
         self._told.pop(_of(obj), None)
         self._stirred.pop(_of(obj), None)
         self._stale = True
@@ -88,11 +93,25 @@ class Fleet:
         """The lanes that have this one as their parent, those that have one of them, and so on."""
         found, line = {lane}, [lane]
         while line:
-            above = line.pop()
-            below = {one for one in self.of_chain(lane.chain) if self._lanes[one].parent == above.lane}
-            line += below - found
+            below = self._children.get(line.pop(), set()) - found
+            line += below
             found |= below
         return sorted(found - {lane}, key=str)
+
+    def lends(self, lane: OneLane) -> Lends | None:
+        """What the lanes below a lane build upon; it differs when they have to be looked at again."""
+        known = self._lanes.get(lane)
+        return known.lends if known else None
+
+    def _adopt(self, lane: OneLane, before: str, now: str) -> None:
+        """A lane has another parent."""
+        old = OneLane(lane.chain, before)
+        if before and old in self._children:
+            self._children[old].discard(lane)
+            if not self._children[old]:
+                del self._children[old]
+        if now:
+            self._children.setdefault(OneLane(lane.chain, now), set()).add(lane)
 
     def holders(self, chain: str, services: Collection[str]) -> list[OneLane]:
         """The lanes of a chain that have one of these services, or of which that is not known."""
@@ -168,4 +187,14 @@ def _known(obj: Json) -> Known:
     limited = (one for one in conditions if one["type"] == "Ready" and one["reason"] in set(Limit))
     waits = next((str(one.get("message", "")) for one in limited), "")
     holding, signs = admission.holding(found), sleeping.signs(found)
-    return Known(found.phase, holding, derived, waits, not found.members, signs, found.parent)
+    lends = _lends(found)
+    return Known(found.phase, holding, derived, waits, not found.members, signs, found.parent, lends)
+
+
+def _lends(found: lane.Lane) -> Lends | None:
+    """Its own parent, where its branches are, and who answers at its services."""
+    if not found.members or found.phase == Phase.TERMINATING:
+        return None
+    services = found.status.get("services") or ()
+    routes = tuple((one["name"], str(one.get("route"))) for one in services)
+    return found.parent, tuple((one.key, one.sha) for one in found.members), routes

@@ -189,7 +189,7 @@ def _run_by(chain: Chain, kind: str, namespace: str, name: str) -> frozenset[str
 def _told(status: Mapping[str, Any]) -> list[Any]:
     """What of a lane's status the other lanes, or its own copies, may wait for."""
     services = [
-        [one["name"], (one.get("baseline") or {}).get("revision")]
+        [one["name"], one.get("route"), (one.get("baseline") or {}).get("revision")]
         for one in status.get("services") or ()
         if one.get("inLane")
     ]

@@ -134,3 +134,24 @@ def test_the_descendants_of_a_lane_are_its_children_and_theirs() -> None:
         fleet.note(child)
     assert fleet.descendants(OneLane("shop", "a")) == [OneLane("shop", "b"), OneLane("shop", "c")]
     assert fleet.descendants(OneLane("shop", "x")) == [OneLane("shop", "y")]
+
+
+def test_a_lane_lends_something_else_when_its_branch_its_routes_or_its_parent_change_and_nothing_at_its_end():
+    told = {"phase": "Ready", "services": [{"name": "payment", "inLane": True, "route": "lane"}]}
+    parent = lane("a", **told)
+    found = fleet(parent)
+    first = found.lends(OneLane("shop", "a"))
+    assert first is not None
+    found.note(lane("a", **told, activeAt=SECOND.format(9)))
+    assert found.lends(OneLane("shop", "a")) == first
+    members = [{**parent["spec"]["members"][0], "sha": "2" * 40}]
+    changes = [
+        lane("a", phase="Ready", services=[{"name": "payment", "inLane": True, "route": "baseline"}]),
+        {**parent, "spec": {**parent["spec"], "members": members}},
+        {**parent, "spec": {**parent["spec"], "parent": "b"}},
+    ]
+    for change in changes:
+        found.note(change)
+        assert found.lends(OneLane("shop", "a")) not in (None, first)
+    found.note(lane("a", **{**told, "phase": "Terminating"}))
+    assert found.lends(OneLane("shop", "a")) is None
