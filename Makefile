@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help install demo test test-cluster proof check format bench soak clean
+.PHONY: help install demo test test-cluster conformance proof check format bench soak clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -34,6 +34,9 @@ proof: install ## what takes minutes to prove: a worker killed at every call, ra
 
 test-cluster: install ## the tests on a real cluster: CLUSTER=CONTEXT, else kind where docker runs
 	@PYTHON=$(CURDIR)/$(BIN)/python tests/cluster/run "$(CLUSTER)"
+
+conformance: install ## one list of cases, by DRIVER=envoy, or by DRIVER=istio or gateway-api on CLUSTER=CONTEXT
+	@LANEWAY_CONFORMANCE="$(or $(DRIVER),envoy)" LANEWAY_CLUSTER="$(CLUSTER)" $(BIN)/python -m pytest tests/conformance
 
 check: install ## ruff, formatting, mypy --strict, import-linter; changes nothing
 	@$(BIN)/ruff check --no-cache .

@@ -12,7 +12,7 @@ from tests.conformance.scene import DOMAIN, PORTS, SERVICES
 
 Json = dict[str, Any]
 HOST = "shop.example.com"
-HOSTS = [HOST, f"*.{DOMAIN}"]
+HOSTS = [HOST, f"*.{DOMAIN}", "*.preview.example.org"]  # the last is none of a lane's
 MARKS = {"istio": "conformance"}  # the labels of the gateway's proxy
 NAME = "outside"
 
