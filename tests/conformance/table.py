@@ -35,7 +35,11 @@ def _topics(recorded: Mapping[str, Lines]) -> Iterator[str]:
             sum(recorded[driver].get(case.id) == expected(case).line() for case in cases)
             for driver in DRIVERS
         ]
-        told = ("all" if count == len(cases) else f"{count}" for count in met)
+        known = [recorded[driver] for driver in DRIVERS]
+        told = (
+            "all" if count == len(cases) else f"{count}" if lines else "not recorded"
+            for count, lines in zip(met, known, strict=True)
+        )
         yield _row(topic, str(len(cases)), *told)
 
 
