@@ -34,6 +34,7 @@ WATCH_SECONDS = 300  # the server ends a watch after this long, the client gives
 PAGE = 500
 FIELD_CONFLICT = "FieldManagerConflict"  # reason of a ConflictError: somebody else holds a field
 WITHOUT_EFFECT = {"dryRun": "All"}  # the write is checked and answered all the same
+OF_KIND = "x-kubernetes-group-version-kind"  # in OpenAPI: the kinds that a schema is of
 JSON = "application/json"
 APPLY = "application/apply-patch+yaml"
 # https://kubernetes.io/docs/reference/using-api/api-concepts/#metadata-only-fetches
@@ -151,6 +152,19 @@ class Cluster:
     def version(self) -> Json:
         """What the API server says of itself: `major`, `minor` and `gitVersion` among others, as text."""
         return self._request("GET", "/version")
+
+    def schema(self, kind: str) -> Json | None:
+        """The kind's schema as OpenAPI v3 describes it to whoever may ask the server anything; None where the
+        server does not know the kind."""
+        whole = KINDS[kind].api_version
+        group, _, version = whole.rpartition("/")
+        try:
+            found = self._request("GET", f"/openapi/v3/{'apis' if group else 'api'}/{whole}")
+        except NotFoundError:
+            return None
+        wanted = {"group": group, "version": version, "kind": kind}
+        schemas: Iterator[Json] = iter(found["components"]["schemas"].values())
+        return next((one for one in schemas if wanted in one.get(OF_KIND, ())), None)
 
     def reachable(self) -> None:
         """Raises ClusterError or PermanentError unless the API server answers soon and knows Lanes."""

@@ -21,8 +21,9 @@ from workers import queue
 from workers.absences import Absences
 from workers.beat import Leader
 from workers.credentials import from_secrets
+from workers.definition import Definition
 from workers.election import Election
-from workers.exposition import Health, Pulse
+from workers.exposition import Check, Health, Pulse
 from workers.fence import Fence, FencedCluster
 from workers.jobs import Context
 from workers.locks import Locks
@@ -65,16 +66,25 @@ def leader(settings: Settings, cluster: Cluster) -> Callable[[], Leader]:
 
 
 def worker_health(context: Context, settings: Settings) -> Health:
-    """What a worker lives by and needs."""
+    """What a worker lives by and needs. Raises ConfigError where the cluster's definition of Lanes is too
+    old, or missing."""
     cluster = clusters.connect(settings.kubeconfig)
     needs = {"redis": context.queue.reachable, "cluster": cluster.reachable, "chains": context.book.check}
-    return Health(Pulse(WORKER_SECONDS), needs)
+    return Health(Pulse(WORKER_SECONDS), {**needs, "definition": _definition(cluster)})
 
 
 def beat_health(settings: Settings, cluster: Cluster) -> Health:
-    """What beat lives by and needs; whether it leads says nothing of its health."""
+    """What beat lives by and needs; whether it leads says nothing of its health. Raises ConfigError as for a
+    worker."""
     jobs = Queue(queue.connect(settings.redis_url))
-    return Health(Pulse(BEAT_SECONDS), {"redis": jobs.reachable, "cluster": cluster.reachable})
+    needs = {"redis": jobs.reachable, "cluster": cluster.reachable, "definition": _definition(cluster)}
+    return Health(Pulse(BEAT_SECONDS), needs)
+
+
+def _definition(cluster: Cluster) -> Check:
+    found = Definition(cluster)
+    found.refuse()
+    return found.check
 
 
 def _worlds(settings: Settings, cluster: Cluster, absences: Absences) -> Callable[[Fence], World]:

@@ -1,4 +1,7 @@
-"""What of the cluster itself is wrong for Laneway: its version, and the definition of Lanes in it. Pure."""
+"""What of the cluster itself is wrong for Laneway: its version, and the definition of Lanes in it. Pure.
+
+`findings` tells it to people; `require` keeps a process from writing Lanes that the cluster would cut short.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from provisioner.errors import ConfigError
 from provisioner.inspection.findings import Finding, Severity
 from provisioner.inspection.gather import Server
 
@@ -19,7 +23,8 @@ NEEDED = (
     *("spec.chain", "spec.lane", "spec.members", "spec.mode", "spec.pin", "spec.ttl", "spec.approved"),
     *("spec.parent", "status"),
 )
-INSTALL = "kubectl apply --server-side -f charts/laneway/crds"
+INSTALL = "kubectl apply --server-side --force-conflicts -f charts/laneway/crds"
+NOT_INSTALLED = f"it has no Lanes; install their definition: {INSTALL}"
 
 
 def findings(server: Server) -> Iterator[Finding]:
@@ -31,6 +36,15 @@ def findings(server: Server) -> Iterator[Finding]:
         )
     else:
         yield from _of_definition(server.definition)
+
+
+def require(schema: Json | None) -> None:
+    """Raises ConfigError unless this schema of a Lane (None: the cluster knows none) holds what Laneway
+    writes into one."""
+    if schema is None:
+        raise ConfigError(NOT_INSTALLED, where="cluster", reason="NotInstalled")
+    if lacking := _lacking(schema):
+        raise ConfigError(_too_old(lacking), where="cluster", reason="DefinitionTooOld")
 
 
 def _of_version(version: Json) -> Iterator[Finding]:
@@ -47,18 +61,20 @@ def _of_version(version: Json) -> Iterator[Finding]:
 
 def _of_definition(definition: Json | None) -> Iterator[Finding]:
     if definition is None:
-        yield _finding(
-            Severity.ERROR, "NotInstalled", f"it has no Lanes; install their definition: {INSTALL}"
-        )
-        return
-    lacking = [path for path in NEEDED if not _has(_schema(definition), path.split("."))]
-    if lacking:
-        yield _finding(
-            Severity.ERROR,
-            "DefinitionTooOld",
-            f"the definition lanes.laneway.dev in the cluster lacks {', '.join(lacking)}: it is of an older "
-            f"version, and Helm does not replace definitions; replace it: {INSTALL}",
-        )
+        yield _finding(Severity.ERROR, "NotInstalled", NOT_INSTALLED)
+    elif lacking := _lacking(_schema(definition)):
+        yield _finding(Severity.ERROR, "DefinitionTooOld", _too_old(lacking))
+
+
+def _lacking(schema: Json) -> list[str]:
+    return [path for path in NEEDED if not _has(schema, path.split("."))]
+
+
+def _too_old(lacking: list[str]) -> str:
+    return (
+        f"the definition lanes.laneway.dev in the cluster lacks {', '.join(lacking)}: it is of an older "
+        f"version, and Helm does not replace definitions; replace it: {INSTALL}"
+    )
 
 
 def _schema(definition: Json) -> Json:

@@ -104,6 +104,30 @@ def test_a_closed_pull_request_s_lane_goes(worker: Worker) -> None:
     until(lambda: not worker.lane(), "the lane is gone")
 
 
+@pytest.mark.parametrize("name", ["worker", "beat"])
+def test_nobody_begins_beside_an_older_definition_of_lanes(tmp_path: Path, name: str) -> None:
+    chains = tmp_path / "chains.yaml"
+    chains.write_text(CHAIN % tmp_path)
+    with devcluster(tmp_path, "--no-node") as dev:
+        definition = dev.cluster.get("CustomResourceDefinition", "lanes.laneway.dev")
+        assert definition is not None
+        [version] = definition["spec"]["versions"]
+        del version["schema"]["openAPIV3Schema"]["properties"]["spec"]["properties"]["ttl"]
+        dev.cluster.replace(definition)
+        settings = {"LANEWAY_CHAINS": str(chains), "LANEWAY_KUBECONFIG": str(dev.kubeconfig)}
+        ran = subprocess.run(
+            [*LANEWAY, name],
+            env=environment({**settings, "LANEWAY_METRICS_PORT": "0"}),
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+    assert ran.returncode == 1
+    assert "lacks spec.ttl" in ran.stderr
+    assert "kubectl apply --server-side" in ran.stderr
+
+
 def test_a_worker_without_a_cluster_says_which_setting_is_missing(tmp_path: Path) -> None:
     chains = tmp_path / "chains.yaml"
     chains.write_text(CHAIN % tmp_path)
