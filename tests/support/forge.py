@@ -187,7 +187,7 @@ class ModelGit(Repositories):
     def __init__(self, forge: Forge) -> None:
         self._forge = forge
 
-    def read(self, chain: Chain, repository: Repository, member: Member) -> Source:
+    def read(self, chain: Chain, repository: Repository, member: Member, base: str = "") -> Source:
         branch = Branch(repository.name, member.ref, fork=bool(member.fork))
         head = self._forge.heads.get(branch)
         if head is None:
