@@ -28,6 +28,7 @@ from provisioner.lane.model import Lane
 from provisioner.routing import drivers, lineage, mesh_intent
 from provisioner.routing.intent import ChainIntent, State
 from provisioner.routing.mesh import BUILT_IN, Compiled, Driver, Existing, Finding, Settled
+from provisioner.routing.router import attachment
 from provisioner.routing.slices import Slice, read_slice
 from provisioner.world import World
 
@@ -181,11 +182,14 @@ class _Settling:
         return done
 
     def _put(self, wanted: Json) -> None:
-        """Writes a shared object: only as it was read."""
-        if "resourceVersion" in wanted["metadata"]:
-            self._cluster.replace(wanted)
-        else:
+        """Writes a shared object: only as it was read. One that is its user's again is left without a field
+        that Laneway claims."""
+        if "resourceVersion" not in wanted["metadata"]:
             self._cluster.create(wanted)
+        else:
+            done = self._cluster.replace(wanted)
+            if labels.SPEC_HASH not in (wanted["metadata"].get("annotations") or {}):
+                self._cluster.replace(attachment.disowned(done))
         self._changed = True
 
     def _remove(self, one: Json) -> None:

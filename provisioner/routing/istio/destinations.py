@@ -14,7 +14,7 @@ from provisioner.chain.model import Warmup
 from provisioner.lane.model import Lane
 from provisioner.routing import mesh
 from provisioner.routing.intent import ChainIntent
-from provisioner.routing.istio import addresses, hosts
+from provisioner.routing.istio import addresses, hosts, lines
 from provisioner.routing.istio.addresses import Key
 from provisioner.routing.istio.hosts import made_here
 from provisioner.routing.mesh import Finding
@@ -66,7 +66,7 @@ def of_baselines(intent: ChainIntent, rules: Iterable[Json]) -> Iterator[Json]:
         if live is None:
             yield _shared(service.namespace, service.name, intent.name, spec)
         elif made_here(live) and live["spec"] != spec:
-            yield {**live, "spec": spec}
+            yield {**live, "metadata": {**live["metadata"], "annotations": _noted(spec)}, "spec": spec}
 
 
 def superfluous(intent: ChainIntent, rules: Iterable[Json], *, needed: bool) -> Iterator[Json]:
@@ -84,8 +84,12 @@ def superfluous(intent: ChainIntent, rules: Iterable[Json], *, needed: bool) -> 
 def _shared(namespace: str, service: str, chain: str, spec: Json) -> Json:
     marks = {**labels.of_chain(chain), labels.SERVICE: service}
     _, name = hosts.own_key(namespace, service)
-    metadata = {"name": name, "namespace": namespace, "labels": marks}
+    metadata = {"name": name, "namespace": namespace, "labels": marks, "annotations": _noted(spec)}
     return {"apiVersion": API_VERSION, "kind": KIND, "metadata": metadata, "spec": spec}
+
+
+def _noted(spec: Json) -> Json:
+    return {labels.SPEC_HASH: lines.digest(spec)}
 
 
 def unwarmed(intent: ChainIntent, rules: Iterable[Json]) -> Iterator[Finding]:

@@ -12,6 +12,7 @@ from provisioner import names
 
 # what names a lane: any DNS label; the two that none can have are nobody's line
 LANE = "[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?"
+ANYTHING = ".*"
 
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, section 5.6.2
 _SPECIAL = re.compile(r"([^0-9A-Za-z_-])")
@@ -23,6 +24,11 @@ def baggage(key: str, lane: str) -> str:
     """Matches a `baggage` header (several are one, joined by commas) that has a member `key` with that lane:
     with spaces, properties and percent-encoding, as https://www.w3.org/TR/baggage/ allows."""
     return _member(key, "".join(map(_encoded, lane)))
+
+
+def baggage_key(key: str) -> str:
+    """Matches a `baggage` header that has a member `key`, whatever it says."""
+    return f"(?:.*,)?{_BLANK}{_literal(key)}{_BLANK}=.*"
 
 
 def any_baggage(key: str) -> str:

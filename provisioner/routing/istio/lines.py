@@ -2,8 +2,8 @@
 
 They are told by their names alone, `laneway/...`, so whoever edits the object, or writes it anew from a
 repository, edits and keeps what is theirs, and the next run puts ours in front again. The object notes how to
-take them out: an annotation is a JSON merge patch that restores it, and that kubectl can apply. Another one is
-the hash of what was written, by which our own writes are told from the users'.
+take them out: an annotation is a JSON merge patch that restores it, and that kubectl can apply. Another one
+is the hash of what was written, by which our own writes are told from the users'.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ def named(rules: Iterable[Json], chain: str, what: str) -> list[Json]:
 def with_rules(live: Json, ours: Sequence[Json], kept: Sequence[Json], *, noted: bool) -> Json:
     """The object with these rules in front of the user's. `noted`: and how to take them out."""
     rules = [*ours, *kept]
-    notes = {labels.SPEC_HASH: hashlib.sha256(canonical(rules).encode()).hexdigest()[:32]}
+    notes = {labels.SPEC_HASH: digest(rules)}
     if noted:
         notes[labels.ORIGINAL] = original(live)
     return _annotated({**live, "spec": {**live["spec"], "http": rules}}, notes)
@@ -97,6 +97,11 @@ def fit(size: int, wanted: Mapping[str, Json]) -> tuple[dict[str, Json], tuple[s
             taken[lane] = rule
             size += needed
     return taken, tuple(refused)
+
+
+def digest(thing: Any) -> str:
+    """Tells what we wrote from what somebody changed since."""
+    return hashlib.sha256(canonical(thing).encode()).hexdigest()[:32]
 
 
 def canonical(thing: Any) -> str:

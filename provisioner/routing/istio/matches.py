@@ -58,12 +58,14 @@ class Ways:
         return [match for carrier in (Carrier.HEADER, Carrier.BAGGAGE) for match in self._by(carrier, "")]
 
     def refused(self) -> list[Json]:
-        """What a request from outside that names a lane by what does not count matches."""
-        outside = {"gateways": list(self.outer)}
-        return [
-            {"headers": {_name(carrier, self.carriers): self._value(carrier, "")}, **outside}
-            for carrier in (Carrier.HEADER, Carrier.BAGGAGE)
-        ]
+        """What a request from outside that says anything by what does not count matches: no matter what it
+        says, since others might read that otherwise."""
+        said = {
+            self.carriers.header: expressions.ANYTHING,
+            Carrier.BAGGAGE.value: expressions.baggage_key(self.carriers.baggage),
+        }
+        outside = list(self.outer)
+        return [{"headers": {name: {"regex": text}}, "gateways": outside} for name, text in said.items()]
 
     def _by(self, carrier: Carrier, lane: str) -> Iterable[Json]:
         if carrier is not Carrier.HEADER and not self._is_configured(carrier):
