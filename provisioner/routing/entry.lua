@@ -5,7 +5,7 @@
 --   TICKET    the cookie that a link sets             SECURE     what else that cookie says of itself
 --   TRUST     header, signed or none                  FORBIDDEN  whether the others get 403
 --   NETWORKS  whether some networks are trusted       KEYS       whether signatures can be checked at all
---   ALIASES   the header's name, and others that applications take for it
+--   ALIASES   other names that applications take for the header's
 -- Signatures and addresses are checked by Envoy's own filters before this one, which leave what they found in
 -- the request's metadata: a token's claims under LINKED or TICKETED, the verdict on the address under RBAC.
 
@@ -131,9 +131,19 @@ local function from_link(handle, headers)
   return lane, false
 end
 
+-- Whether `clean` would find anything. Most requests have none of it, and this is all that they pay.
+local function says_something(headers, tagged, baggage)
+  if tagged or baggage and (baggage:find(KEY, 1, true) or baggage:find("%", 1, true)) then return true end
+  for place = 1, #ALIASES do
+    if headers:get(ALIASES[place]) then return true end
+  end
+  return false
+end
+
 -- Takes away what an application could take for a lane, however it is spelled, and gives what is left of the
 -- baggage.
 local function clean(headers, baggage)
+  headers:remove(HEADER)
   for _, name in ipairs(ALIASES) do headers:remove(name) end
   if not baggage then return nil end
   local kept, gone = {}, false
@@ -147,6 +157,7 @@ local function clean(headers, baggage)
   return rest
 end
 
+-- Whether every carrier of this request counts.
 local function trusted(handle)
   return TRUST == "header" or NETWORKS and metadata(handle, RBAC).shadow_engine_result == "allowed"
 end
@@ -165,6 +176,7 @@ function envoy_on_request(handle)
   link = link or from_ticket(handle, headers, text)
   local tagged, baggage, member, ours, others = carried(headers)
   local named = lane_name(tagged) or member or link or from_cookie(text) or from_host(headers:get(":authority"))
+  if not named and (TRUST == "header" or not says_something(headers, tagged, baggage)) then return end
   if trusted(handle) then
     if named then enter(handle, headers, named, tagged, baggage, member, ours, others) end
     return

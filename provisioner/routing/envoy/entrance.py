@@ -78,17 +78,18 @@ def constants(entrance: Entrance, service: str, carriers: Carriers) -> dict[str,
         "FORBIDDEN": entry.untrusted is Untrusted.FORBIDDEN,
         "NETWORKS": bool(entry.networks),
         "KEYS": bool(entrance.keys),
-        "ALIASES": spellings(carriers.header),
+        "ALIASES": aliases(carriers.header),
     }
 
 
-def spellings(header: str) -> list[str]:
-    """A header's name, and those that applications take for it: to some, hyphen and underscore are one."""
+def aliases(header: str) -> list[str]:
+    """Other names that applications take for a header's: to some, hyphen and underscore are one."""
     parts = header.lower().split("-")
     if len(parts) - 1 > _MOST_HYPHENS:
-        return ["-".join(parts), "_".join(parts)]
+        return ["_".join(parts)]
     joints = product("-_", repeat=len(parts) - 1)
-    return ["".join(map("".join, zip(parts, (*joint, ""), strict=True))) for joint in joints]
+    found = ["".join(map("".join, zip(parts, (*joint, ""), strict=True))) for joint in joints]
+    return found[1:]  # the first is the header itself
 
 
 def _signatures(entrance: Entrance) -> Json:
