@@ -54,6 +54,7 @@ class Why(StrEnum):
     CLOSED = "Closed"
     PULL_CLOSED = "PullRequestClosed"
     PULL_OPEN = "PullRequestOpen"  # at the forge, and no lane knows of it, or not at this commit
+    RETARGETED = "Retargeted"  # at the forge, its base branch is another than its lane knows
     FORGE_SILENT = "ForgeSilent"
     BRANCH_GONE = "BranchGone"
     REPOSITORY_SILENT = "RepositorySilent"

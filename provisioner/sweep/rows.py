@@ -46,6 +46,12 @@ def unlabelled(lane: Lane) -> Finding:
     return Finding(Action.REPAIR, Why.LABELS_LOST, lane.chain, lane.name, "", message)
 
 
+def retargeted(chain: str, event: ForgeEvent, base: str) -> Finding:
+    key, lane = decision.member_key(event), names.lane_name(event.ref, event.fork)
+    message = f"the forge lists it as one to merge into {event.base}; its lane knows {base}"
+    return Finding(Action.TAKE_IN, Why.RETARGETED, chain, lane, key, message)
+
+
 def missing(chain: str, event: ForgeEvent) -> Finding:
     key, lane = decision.member_key(event), names.lane_name(event.ref, event.fork)
     message = f"the forge lists it as open at {event.sha[:12]}, and no lane has it"

@@ -28,7 +28,7 @@ from provisioner.errors import LanewayError
 from provisioner.events import ForgeEvent
 from provisioner.lane import decision, membership
 from provisioner.lane import store as lanes
-from provisioner.lane.model import Lane, object_name
+from provisioner.lane.model import Lane, Member, object_name
 from provisioner.sweep import drift, retention, rows
 from provisioner.sweep.drift import Account, Derived
 from provisioner.sweep.inquiry import Inquiry
@@ -74,7 +74,7 @@ class _Surveyor:
         self._world, self._alive = world, alive
         self._now = world.now()
         self._known: dict[str, Account | None] = {}  # None: its objects are of no interest
-        self._held: set[tuple[str, str]] = set()  # chain and key of every member
+        self._held: dict[tuple[str, str], str] = {}  # chain and key of every member: its base branch
         self._suspects: list[Lane] = []
         self._unlabelled: list[Lane] = []
         self._needs: dict[tuple[str, str], Finding] = {}
@@ -100,7 +100,7 @@ class _Surveyor:
             brake=brake,
             findings=(
                 *told,
-                *(rows.missing(*one) for one in missing),
+                *(self._row_of_missing(*one) for one in missing),
                 *repairs,
                 *self._needs.values(),
                 *self._kept,
@@ -133,14 +133,14 @@ class _Surveyor:
             message = f"no chain file describes chain {lane.chain}; bring the file back, or delete the Lane"
             self._keep(Why.UNKNOWN_CHAIN, lane.chain, lane.name, message)
         else:
-            self._held.update((chain.name, member.key) for member in lane.members)
+            self._held.update(_bases(lane.chain, lane.members))
             self._note_labels(lane, found)
             self._look_closer(lane, chain)
 
     def _look_closer(self, lane: Lane, chain: Chain) -> None:
         facts = self._inquiry.facts[chain.name]
         if out := membership.taken_out(lane, chain, facts.tombstones):
-            self._held.update((chain.name, member.key) for member in out)
+            self._held.update(_bases(lane.chain, out))
             keys = ", ".join(member.key for member in out)
             self._need(lane, Why.MEMBERS_LOST, f"{keys} was taken out of its spec by hand")
         elif not lane.members or retention.ended(lane, chain, facts, self._now):
@@ -169,17 +169,22 @@ class _Surveyor:
         return stale
 
     def _missing(self) -> Iterator[tuple[str, ForgeEvent]]:
-        """Pull requests that a forge lists as open, that no lane holds, that no tombstone ends, and that did
-        not expire at the commit at which they are."""
+        """Pull requests that a forge lists as open, that no lane holds, or not with their base branch of now,
+        that no tombstone ends, and that did not expire at the commit at which they are."""
         for name, listed in self._inquiry.listed.items():
             chain, tombstones = self._chains[name], self._inquiry.facts[name].tombstones
             for event in listed:
                 key = decision.member_key(event)
-                if (name, key) in self._held or retention.expired_key(key, event.sha) in tombstones:
+                known = self._held.get((name, key)) in (event.base, "")
+                if known or retention.expired_key(key, event.sha) in tombstones:
                     continue
                 lane = lanes.read(self._world.cluster, name, decision.lane_of(event, chain))
                 if decision.fold(lane, event, chain, tombstones).lane is not None:
                     yield name, event
+
+    def _row_of_missing(self, chain: str, event: ForgeEvent) -> Finding:
+        base = self._held.get((chain, decision.member_key(event)), "")
+        return rows.retargeted(chain, event, base) if base else rows.missing(chain, event)
 
     def _brake(self, stale: Iterable[Stale]) -> str:
         settings = self._world.settings
@@ -280,3 +285,8 @@ def _essence(status: Json) -> Json:
 def _finalizers(found: Json) -> str:
     names = ", ".join(found["metadata"].get("finalizers") or ())
     return f"it is being deleted{f'; its end waits for {names}' if names else ''}"
+
+
+def _bases(chain: str, members: Iterable[Member]) -> dict[tuple[str, str], str]:
+    """The base branch of each member, by chain and key; empty where it is not known."""
+    return {(chain, member.key): member.base for member in members}

@@ -1,6 +1,7 @@
 """Notes in the cluster which lanes are used: `Lane.status.activeAt`, from which idle and ttl count.
 
 A note on a lane that sleeps is what wakes it: its time of idleness is over, and the worker brings it back.
+Who uses a lane uses its ancestors, too: they sleep after the last of their descendants, and wake with them.
 Each lane is written at most once in a short time, however many requests it has, and nothing else of its
 status is touched. What cannot be written is left out: the next report, or the next request, says it again.
 """
@@ -52,15 +53,21 @@ class Activity:
         """An Envoy of the chain told which pods had requests since its last report."""
         if not self._is_recent(self._seen.get(chain), SEEN):
             self._chains[chain] = None
-        self._uses.update(dict.fromkeys(key for key in self._state.users(addresses) if self._is_due(key)))
+        used = {one for key in self._state.users(addresses) for one in self._line(key)}
+        self._uses.update(dict.fromkeys(key for key in sorted(used) if self._is_due(key)))
         self._work.set()
 
     def wake(self, chain: str, lane: str) -> None:
-        """A request waits for a lane that sleeps."""
-        if self._is_due((chain, lane)) and (chain, lane) not in self._wakes:
-            metrics.WAKES.labels(chain).inc()
-            self._wakes[chain, lane] = None
-            self._work.set()
+        """A request waits for a lane that sleeps, or for one of its ancestors."""
+        for key in self._line((chain, lane)):
+            if self._is_due(key) and key not in self._wakes:
+                metrics.WAKES.labels(chain).inc()
+                self._wakes[key] = None
+                self._work.set()
+
+    def _line(self, key: Key) -> list[Key]:
+        """A lane and its ancestors: who uses a lane needs what they lend it."""
+        return [key, *((key[0], one) for one in self._state.ancestors(*key))]
 
     async def run(self) -> None:
         """Writes until it is cancelled."""

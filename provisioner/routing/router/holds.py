@@ -2,8 +2,9 @@
 
 Envoy holds the request itself; here is only the wait for its end:
 
-    PASSED    the copy has a ready pod: the request goes there. Or the lane is awake, and has no copy of this
-              service, or none that can start, and is loose: the baseline answers, as it does any such lane
+    PASSED    the copy has a ready pod: the request goes there, also to an ancestor's. Or the lane is awake,
+              and has no copy of this service, or none that can start, and is loose: the baseline answers, as
+              it does any such lane
     LATE      it has none within the time
     CROWDED   so many requests wait already that this one does not
     RELEASED  nobody is there to answer, and nothing to wait for
@@ -80,7 +81,7 @@ def ending(standing: Standing, lane: str) -> Ending | None:
     if copy is not None and copy.state is State.ASLEEP:
         return None
     if copy is not None and copy.endpoints:
-        return Ending(Result.PASSED, random.choice(copy.endpoints), lane)
+        return Ending(Result.PASSED, random.choice(copy.endpoints), copy.origin or lane)
     if standing.baseline and (copy is None or copy.mode is Mode.LOOSE):
         return Ending(Result.PASSED, random.choice(standing.baseline), BASELINE)
     return Ending(Result.RELEASED)

@@ -6,8 +6,8 @@ of copies are left out: an address that was a lane's may be another pod's by now
 a snapshot serves the baseline, says so to requests with a lane, leaves those for a lane that sleeps to the
 waker (503 until there is one), and answers 503 for a strict lane.
 
-It is a few hundred bytes for each service, and some ten for each lane that sleeps or is strict: far below the 1 MiB of a
-ConfigMap with thousands of lanes.
+It is a few hundred bytes for each service, and some ten for each lane that sleeps or is strict: far below the
+1 MiB of a ConfigMap with thousands of lanes.
 """
 
 from __future__ import annotations

@@ -136,6 +136,10 @@ class RoutingState:
         """The Lane object as it was seen last; None when there is none."""
         return self.view.inventory.lane(chain, lane)
 
+    def ancestors(self, chain: str, lane: str) -> tuple[str, ...]:
+        """The lanes that stand in for what a lane lacks, nearest first."""
+        return self.view.inventory.ancestors(chain, lane)
+
     def users(self, addresses: Iterable[str]) -> set[tuple[str, str]]:
         """Chain and lane of the copies whose pods have these addresses."""
         return self.view.inventory.users(addresses)

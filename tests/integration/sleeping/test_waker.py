@@ -13,8 +13,8 @@ import pytest
 
 from provisioner.routing.envoy.node import FIRST_LISTENER
 from provisioner.routing.router.holds import Limits
-from tests.support.routing import address, endpoint_slice, get, wait_until
-from tests.support.sleeping import LANE, TAG, Bedroom, sleeper
+from tests.support.routing import address, endpoint_slice, get, lane, wait_until
+from tests.support.sleeping import LANE, LONG_AGO, TAG, Bedroom, sleeper
 
 ANSWERED = (200, LANE, f"payment={LANE}")
 HASTY = Limits(0.2, 100)
@@ -75,6 +75,21 @@ def test_two_lanes_that_sleep_are_told_apart(bedroom: Bedroom) -> None:
     assert not other.done()
     bedroom.wake("pr-5", bedroom.baseline.address)
     assert other.result(10) == (200, "baseline", "payment=pr-5")
+
+
+def test_a_request_that_needs_a_sleeping_parents_copy_wakes_it_and_is_answered_by_it(
+    bedroom: Bedroom,
+) -> None:
+    bedroom.put_to_sleep()
+    bedroom.store.put(lane("pr-5", {"phase": "Ready", "activeAt": LONG_AGO, "services": []}, parent=LANE))
+    wait_until(lambda: bedroom.is_held("pr-5"), what="the child's way to the waker")
+
+    held = bedroom.asking("pr-5")
+    wait_until(lambda: LANE in bedroom.woken(), what="the mark on the parent")
+    assert not held.done()
+    bedroom.wake()
+
+    assert held.result(10) == ANSWERED
 
 
 @pytest.mark.parametrize("bedroom", [HASTY], indirect=True)

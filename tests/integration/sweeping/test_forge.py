@@ -94,6 +94,16 @@ def test_an_opening_that_was_never_delivered_is_found(hub: Hub) -> None:
     assert here(hub.shop) == {"lost"}
 
 
+def test_a_change_of_base_that_was_never_delivered_is_found(hub: Hub) -> None:
+    hub.branch("lower", "upper")
+    hub.open("lower", "upper")
+    assert lane(hub.shop, "upper").parent == ""
+    hub.event(Kind.UPDATED, "upper", base="lower")
+    assert found(settled(hub.shop)) == [("upper", Action.TAKE_IN, Why.RETARGETED)]
+    assert lane(hub.shop, "upper").parent == "lower"
+    assert found(settled(hub.shop)) == []
+
+
 def test_a_closing_that_was_never_delivered_is_found(hub: Hub) -> None:
     hub.open("merged", "stays")
     hub.event(Kind.CLOSED, "merged", merged=True)

@@ -44,7 +44,8 @@ class Desk:
         if self.away:
             raise ClusterError("away")
         self.noted.append(lane["spec"]["lane"])
-        self.state.view.apply(Changed(LANES, used_at(at), gone=False))
+        used = {**lane, "status": {**lane["status"], "activeAt": stamp(at)}}
+        self.state.view.apply(Changed(LANES, used, gone=False))
 
     def seen(self, chain: str, at: datetime) -> None:
         self.noted.append(f"chain {chain}")
@@ -123,6 +124,17 @@ def test_a_wake_that_could_not_be_noted_is_noted_with_the_next_one() -> None:
         desk.away = False
 
     assert desk.does(wakes(), returns, wakes()) == ["pr-4"]
+
+
+def test_who_uses_a_lane_uses_its_ancestors_and_who_wakes_it_wakes_them() -> None:
+    desk = Desk(OLD)
+    old = {"phase": "Ready", "activeAt": stamp(NOW - OLD)}
+    for name, parent in (("pr-4", "pr-2"), ("pr-2", "pr-1"), ("pr-1", "gone")):
+        desk.state.view.apply(Changed(LANES, lane(name, old, parent=parent), gone=False))
+    assert sorted(desk.does(reports(POD))) == ["chain shop", "pr-1", "pr-2", "pr-4"]
+    desk.noted.clear()
+    desk.now += OLD
+    assert sorted(desk.does(wakes("pr-2"))) == ["pr-1", "pr-2"]
 
 
 def test_a_report_names_pods_and_no_listeners_of_envoy_itself() -> None:
