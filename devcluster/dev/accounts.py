@@ -5,8 +5,8 @@ The chart's own list of rights is read, so the embedded system shows at once whe
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -29,16 +29,22 @@ class Installation:
     chains: Sequence[str]
     namespaces: Sequence[str]
     credentials: Sequence[str] = ()
+    drivers: Mapping[str, Collection[str]] = field(default_factory=dict)  # of the chains in each namespace
 
 
 def of_chains(namespace: str, chains: Sequence[Chain]) -> Installation:
     """The installation in a namespace that serves these chains."""
+    drivers: dict[str, set[str]] = {}
+    for chain in chains:
+        for place in chain.namespaces:
+            drivers.setdefault(place, set()).add(chain.driver.value)
     secrets = {one.credentials for chain in chains for one in chain.repositories} - {""}
     return Installation(
         namespace,
         sorted(chain.name for chain in chains),
         sorted({name for chain in chains for name in chain.namespaces}),
         sorted(secrets),
+        drivers,
     )
 
 
@@ -54,8 +60,8 @@ def roles(listed: Mapping[str, Sequence[Json]], installed: Installation) -> list
         one
         for process, rules in listed.items()
         for scope in ("cluster", "installation", "default", "chains")
-        if (granted := list(_granted(rules, scope, installed)))
         for namespace in _namespaces(scope, installed)
+        if (granted := list(_granted(rules, scope, namespace, installed)))
         for one in _role(process, scope, namespace, granted, installed)
     ]
 
@@ -73,15 +79,21 @@ def account(process: str) -> str:
     return f"laneway-{process}"
 
 
-def _granted(rules: Sequence[Json], scope: str, installed: Installation) -> Iterator[Json]:
+def _granted(rules: Sequence[Json], scope: str, namespace: str, installed: Installation) -> Iterator[Json]:
+    drivers = installed.drivers.get(namespace, ())
     for rule in rules:
-        if rule["scope"] != scope:
+        if rule["scope"] != scope or not _is_of(rule, drivers):
             continue
         granted = {key: rule[key] for key in ("apiGroups", "resources", "verbs")}
         if "names" not in rule:
             yield granted
         elif names := [name for pattern in rule["names"] for name in _names(pattern, installed)]:
             yield {**granted, "resourceNames": names}
+
+
+def _is_of(rule: Json, drivers: Collection[str]) -> bool:
+    """Whether a rule is needed where chains have these drivers."""
+    return "drivers" not in rule or any(one in drivers for one in rule["drivers"])
 
 
 def _names(pattern: str, installed: Installation) -> Sequence[str]:

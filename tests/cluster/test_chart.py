@@ -56,8 +56,8 @@ def run(*options: str, chain: Path | None = CHAIN) -> subprocess.CompletedProces
     )
 
 
-def rendered(*options: str) -> list[Json]:
-    done = run(*options)
+def rendered(*options: str, chain: Path | None = CHAIN) -> list[Json]:
+    done = run(*options, chain=chain)
     assert done.returncode == 0, done.stderr
     return [one for one in yaml.safe_load_all(done.stdout) if one]
 
@@ -97,6 +97,25 @@ def test_the_roles_are_those_of_the_list(everything: list[Json]) -> None:
         }
         for one in wanted
     }
+
+
+@pytest.mark.parametrize("driver", ["gateway-api", "istio"])
+def test_the_roles_of_a_chain_behind_a_mesh_are_those_of_the_list(driver: str, tmp_path: Path) -> None:
+    file = tmp_path / "laneway.yaml"
+    file.write_text(CHAIN.read_text().replace("driver: envoy", f"driver: {driver}"))
+    installed = accounts.of_chains("laneway-system", folder.load(file))
+    wanted = {
+        (one["metadata"].get("namespace", ""), one["metadata"]["name"]): one["rules"]
+        for one in accounts.roles(accounts.rights(), installed)
+        if "rules" in one
+    }
+    made = {
+        (one["metadata"].get("namespace", ""), one["metadata"]["name"]): one["rules"]
+        for one in of_kind(rendered(*SECRET, chain=file), "Role", "ClusterRole")
+    }
+    assert made == wanted
+    groups = {group for rule in made["shop", "laneway-worker-chains"] for group in rule["apiGroups"]}
+    assert {"gateway.networking.k8s.io", "networking.istio.io"} <= groups
 
 
 def test_every_pod_meets_the_restricted_level_and_writes_to_volumes_alone(everything: list[Json]) -> None:

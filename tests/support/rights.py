@@ -29,12 +29,13 @@ class Right:
         return f"{self.process}: {self.verb} {resource}{only} ({self.scope})"
 
 
-def granted(listed: Mapping[str, Sequence[Json]]) -> set[Right]:
-    """Every single right of the chart's list."""
+def granted(listed: Mapping[str, Sequence[Json]], driver: str) -> set[Right]:
+    """Every single right of the chart's list, where chains have this driver."""
     return {
         Right(process, rule["scope"], group, resource, verb, tuple(rule.get("names", ())))
         for process, rules in listed.items()
         for rule in rules
+        if driver in rule.get("drivers", [driver])
         for group in rule["apiGroups"]
         for resource in rule["resources"]
         for verb in rule["verbs"]

@@ -25,11 +25,13 @@ helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
 {{ .image.repository }}:{{ .image.tag | default .root.Chart.AppVersion }}
 {{- end -}}
 
-{{- /* What the chain files name, as JSON: chains, namespaces, credentials; each sorted, none twice. */ -}}
+{{- /* What the chain files name, as JSON: chains, namespaces, credentials, each sorted, none twice; and drivers: a
+       namespace's, of all chains that have a service there. */ -}}
 {{- define "laneway.chained" -}}
 {{- $chains := list -}}
 {{- $namespaces := list -}}
 {{- $credentials := list -}}
+{{- $drivers := dict -}}
 {{- range $name, $text := .Values.chains -}}
 {{- $file := fromYaml $text -}}
 {{- if hasKey $file "Error" -}}
@@ -45,6 +47,8 @@ helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
 {{- fail (printf "chains.%s: services.%s: no namespace; name one there, or one for the whole chain" $name $service) -}}
 {{- end -}}
 {{- $namespaces = append $namespaces $namespace -}}
+{{- $driver := get ($file.routing | default dict) "driver" | default "envoy" -}}
+{{- $_ := set $drivers $namespace (append (get $drivers $namespace | default list) $driver | uniq) -}}
 {{- end -}}
 {{- range $file.repositories -}}
 {{- with .credentials -}}{{- $credentials = append $credentials . -}}{{- end -}}
@@ -57,7 +61,10 @@ helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
 {{- $credentials = concat $credentials .credentials -}}
 {{- end -}}
 {{- end -}}
-{{- dict "chains" ($chains | uniq | sortAlpha) "namespaces" ($namespaces | uniq | sortAlpha) "credentials" ($credentials | uniq | sortAlpha) | toJson -}}
+{{- range $namespaces -}}
+{{- $_ := set $drivers . (concat (get $drivers . | default list) $.Values.rbac.drivers | uniq) -}}
+{{- end -}}
+{{- dict "drivers" $drivers "chains" ($chains | uniq | sortAlpha) "namespaces" ($namespaces | uniq | sortAlpha) "credentials" ($credentials | uniq | sortAlpha) | toJson -}}
 {{- end -}}
 
 {{- define "laneway.chainsConfigMap" -}}

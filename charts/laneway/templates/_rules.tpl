@@ -1,11 +1,15 @@
-{{- /* The PolicyRules of one scope, as a YAML list; empty when there is none. A rule whose names come to nothing
-       (no chain file names a Secret) grants nothing and is left out. */ -}}
+{{- /* The PolicyRules of one scope, as a YAML list; empty when there is none; rules, scope, chained, and drivers:
+       those of the chains in this namespace. A rule whose names come to nothing (no chain file names a Secret)
+       grants nothing and is left out. */ -}}
 {{- define "laneway.rules" -}}
 {{- $chained := .chained -}}
 {{- $scope := .scope -}}
+{{- $drivers := .drivers | default list -}}
 {{- $found := list -}}
 {{- range .rules -}}
-{{- if eq .scope $scope -}}
+{{- $used := not .drivers -}}
+{{- range .drivers -}}{{- if has . $drivers -}}{{- $used = true -}}{{- end -}}{{- end -}}
+{{- if and (eq .scope $scope) $used -}}
 {{- $rule := pick . "apiGroups" "resources" "verbs" -}}
 {{- if hasKey . "names" -}}
 {{- $names := include "laneway.ruleNames" (dict "patterns" .names "chained" $chained) | fromJsonArray -}}

@@ -207,7 +207,7 @@ def test_the_chart_grants_what_is_used_and_nothing_else(running: Running) -> Non
     installed = accounts.of_chains("laneway-system", [chain])
     missing = rights.refusals(made)
     assert not missing, "\n".join(missing)
-    idle = rights.unused(made, rights.granted(accounts.rights()), installed)
+    idle = rights.unused(made, rights.granted(accounts.rights(), chain.driver), installed)
     assert not idle, "\n".join(idle)
 
 

@@ -66,6 +66,18 @@ def test_a_rule_whose_names_come_to_nothing_grants_nothing() -> None:
     assert accounts.roles(listed, Installation("own", ["a"], ["n"])) == []
 
 
+def test_a_drivers_rights_are_granted_where_it_routes_and_nowhere_else() -> None:
+    routed = {"here": {"envoy", "istio"}, "there": {"envoy"}}
+    made = accounts.roles(accounts.rights(), Installation("own", ["a"], ["here", "there"], (), routed))
+    granted = {
+        one["metadata"]["namespace"]
+        for one in made[::2]
+        for rule in one["rules"]
+        if "networking.istio.io" in rule["apiGroups"]
+    }
+    assert granted == {"here"}
+
+
 def test_the_page_about_security_has_the_table_of_today() -> None:
     """LANEWAY_REGENERATE=1 writes it anew."""
     before, _, rest = PAGE.read_text().partition(BEGIN)
@@ -86,10 +98,10 @@ def _row(entry: tuple[str, Json]) -> str:
     group = rule["apiGroups"][0]
     things = ", ".join(f"`{one}.{group}`" if group else f"`{one}`" for one in rule["resources"])
     named = f" named {', '.join(f'`{name}`' for name in rule['names'])}" if "names" in rule else ""
-    return (
-        f"| {process} | {PLACES[rule['scope']]} | {', '.join(rule['verbs'])} "
-        f"| {things}{named} | {rule['why']} |\n"
-    )
+    place = PLACES[rule["scope"]]
+    if "drivers" in rule:
+        place = f"namespaces of chains routed by {' or '.join(f'`{one}`' for one in rule['drivers'])}"
+    return f"| {process} | {place} | {', '.join(rule['verbs'])} | {things}{named} | {rule['why']} |\n"
 
 
 def _secret(names: list[str], scope: str) -> Json:
