@@ -148,8 +148,7 @@ class _Run:
             )
             made = plan.make(self.chain, self.lane, wanted, before, sleep.rest.replicas)
         with self._step("apply"):
-            made = self.routes.release(made, before)
-            self.lane = self.routes.lane
+            made, self.lane = self.routes.release(made, before, self.lane)
             return carrying.carry_out(made, before, self.lane, cluster)
 
     def _sleep(self, wanted: Sequence[Wanted]) -> Sleep:

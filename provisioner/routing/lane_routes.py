@@ -34,6 +34,7 @@ class LaneRoutes:
     def __init__(self, chain: Chain, lane: Lane, world: World) -> None:
         self._chain, self.lane, self._world = chain, lane, world
         self._leaving = _noted(lane)
+        self._outside = {*self._leaving, *_outside(lane)}
         self._settled = BUILT_IN
         self.meshed = drivers.mesh(chain.driver) is not None
         self.due = self.meshed or settle.former(chain, lane) is not None
@@ -42,26 +43,28 @@ class LaneRoutes:
         """Makes the routes fit the copies that are ready now; gives the Lane as it is then. Raises
         TemporaryError."""
         try:
-            self._settled = settle.settle(self._chain, self.lane, self._world, self._leaving)
+            self._settled = settle.settle(self._chain, self.lane, self._world, self._outside)
         except PermanentError as error:
             log.warning("lane.unrouted", lane=self.lane.object_name, reason=error.reason, error=str(error))
             self._settled = Settled((Finding("", error.reason, str(error), blocks=True),), meshed=self.meshed)
         self.lane = self._settled.lane or self.lane
         return self.lane
 
-    def release(self, made: Plan, before: Snapshot) -> Plan:
+    def release(self, made: Plan, before: Snapshot, lane: Lane) -> tuple[Plan, Lane]:
         """Takes away the routes of services that leave the lane with this plan; the plan without the removal
-        of copies that may still have requests."""
+        of copies that may still have requests, and the Lane as it is then."""
         if not self.meshed:
-            return made
-        stay = {live.service_of(one) for one in made.desired}
-        gone = {live.service_of(one) for one in before.owned} - stay
-        if gone != self._leaving.keys():
-            until = self._world.now() + timedelta(seconds=self._world.settings.drain_seconds)
-            self._leaving = {name: self._leaving.get(name, until) for name in gone}
+            return made, lane
+        self.lane = lane
+        there = {live.service_of(one) for one in before.owned}
+        gone = there - {live.service_of(one) for one in made.desired}
+        until = self._world.now() + timedelta(seconds=self._world.settings.drain_seconds)
+        self._leaving = {name: self._leaving.get(name, until) for name in gone}
+        if gone != self._outside & there:
+            self._outside = gone
             self.follow()
         self._leaving = {name: until for name, until in self._leaving.items() if until > self._world.now()}
-        return _without(made, before, self._leaving)
+        return _without(made, before, self._leaving), self.lane
 
     def told(self, found: Json, now: datetime) -> Json:
         """The lane's status with what is to be said of its routes."""
@@ -84,6 +87,11 @@ class LaneRoutes:
 def _noted(lane: Lane) -> dict[str, datetime]:
     """The services that are leaving the lane, and until when their copies stay."""
     return {one["name"]: moment(one["until"]) for one in lane.status.get("leaving") or ()}
+
+
+def _outside(lane: Lane) -> set[str]:
+    """The services of which the last run made no copy: what of one is left is about to go."""
+    return {one["name"] for one in lane.status.get("services") or () if not one.get("inLane")}
 
 
 def _without(made: Plan, before: Snapshot, held: Mapping[str, datetime]) -> Plan:
