@@ -13,7 +13,6 @@ import sys
 import tempfile
 import threading
 import time
-import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -40,8 +39,6 @@ THROUGH, DIRECT = f"echo.{NAMESPACE}:{PORT}", f"direct.{NAMESPACE}:{PORT}"
 
 def run(name: str) -> list[Row]:
     """The figures of the cluster that the context of this name leads to."""
-    # a kubeconfig may say that the server's certificate is not to be verified
-    warnings.filterwarnings("ignore", "Unverified HTTPS request")
     with tempfile.TemporaryDirectory(prefix="laneway-bench-") as folder:
         chosen = context.choose(name, Path(folder))
         site = Site(chosen, Path(folder))

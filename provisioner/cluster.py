@@ -279,6 +279,8 @@ def connect(kubeconfig: str = "", context: str = "") -> Cluster:
         raise ConfigError(
             f"{why}; set LANEWAY_KUBECONFIG to a kubeconfig file", where=kubeconfig or "environment"
         ) from error
+    if not configuration.verify_ssl:  # its owner has decided; a warning at each request helps nobody
+        urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
     configuration.retries = False
     configuration.connection_pool_maxsize = 32
     client = ApiClient(configuration)
