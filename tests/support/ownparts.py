@@ -24,7 +24,8 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 class Forge(BaseHTTPRequestHandler):
     def do_GET(self):
         print(self.path, self.headers.get("authorization"), flush=True)
-        self.send_response(200)
+        one = self.path.partition("?")[0].rstrip("0123456789").endswith("/pulls/")
+        self.send_response(404 if one else 200)
         self.send_header("content-type", "application/json")
         self.end_headers()
         self.wfile.write(b"[]")
