@@ -155,7 +155,11 @@ def test_the_forge_is_asked_with_the_token_of_the_secret(
     real: Context, places: Places, installed: Json
 ) -> None:
     """About the pull request of a delivery, whose signature the Secret of the team verifies."""
-    said = deliveries.payload("pull_request", repository__full_name="acme/options")
+    ours = {
+        f"{place}__full_name": "acme/options"
+        for place in ("repository", "pull_request__head__repo", "pull_request__base__repo")
+    }
+    said = deliveries.payload("pull_request", **ours)
     body = deliveries.body(said)
     selector = ("--selector", "app.kubernetes.io/component=serve", "--namespace", places.system)
     pod = real.get("pods", *selector)["items"][0]["metadata"]["name"]
