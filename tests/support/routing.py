@@ -40,8 +40,8 @@ LIMITS = Limits(10, 100)
 
 
 def address() -> str:
-    """A loopback address that no other test process uses at the same time."""
-    number = next(_hosts)
+    """A loopback address that no other test process uses at the same time, nor this one for the last 254."""
+    number = next(_hosts) % 254 + 1
     process = os.getpid() % 16384
     return f"127.{64 + process // 256}.{process % 256}.{number}"
 

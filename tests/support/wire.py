@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import threading
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from provisioner.routing.envoy.node import FIRST_LISTENER
-from tests.support.routing import LoopThread, address
+from tests.support.routing import LoopThread, address, endpoint_slice, lane
 
 Talk = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 END = b"\r\n\r\n"
@@ -17,16 +19,18 @@ TCP_LISTENER = FIRST_LISTENER + 1  # of the service `database`
 
 class Wire:
     """An application at an address of its own: every connection is one `talk`; `heads` are what came first on
-    each."""
+    each, if the talk notes it."""
 
     def __init__(self, thread: LoopThread, talk: Talk, port: int = 8080) -> None:
         self._thread, self._talk = thread, talk
         self.address = address()
         self.heads: list[bytes] = []
         self.errors: list[BaseException] = []
+        self.connections = 0  # so far
         self._server = thread.run(asyncio.start_server(self._serve, self.address, port, limit=1 << 22))
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.connections += 1
         try:
             await self._talk(reader, writer)
         except (asyncio.IncompleteReadError, ConnectionError) as error:
@@ -54,8 +58,9 @@ def answering(wire: Callable[[], Wire], answer: bytes) -> Talk:
 
 
 @contextmanager
-def client(host: str, port: int = FIRST_LISTENER) -> Iterator[socket.socket]:
-    with socket.create_connection((host, port), 20) as connection:
+def client(host: str, port: int = FIRST_LISTENER, seconds: float = 20) -> Iterator[socket.socket]:
+    """A connection; nothing on it may take longer than that many seconds."""
+    with socket.create_connection((host, port), seconds) as connection:
         yield connection
 
 
@@ -84,3 +89,32 @@ def fields(head: bytes) -> list[tuple[str, str]]:
     """The header fields of a head, in order and as written."""
     lines = head.decode("latin-1").split("\r\n")[1:-2]
     return [(name, value) for name, _, value in (line.partition(": ") for line in lines)]
+
+
+def silence(seconds: float) -> None:
+    """A time in which nobody says anything: what a test is about, not what it waits for."""
+    threading.Event().wait(seconds)
+
+
+@contextmanager
+def applications(
+    world: Any, talk: Talk, names: tuple[str, ...] = ("baseline", "pr-4")
+) -> Iterator[list[Wire]]:
+    """Applications behind payment that talk so: the baseline's and copies in lanes, in the order of names."""
+    wires = [Wire(world.thread, talk) for _ in names]
+    for name, wire in zip(names, wires, strict=True):
+        own = "" if name == "baseline" else name
+        world.store.put(*([lane(own)] if own else []), endpoint_slice("payment", [wire.address], own))
+    try:
+        yield wires
+    finally:
+        for wire in wires:
+            wire.close()
+
+
+@contextmanager
+def through(world: Any, talk: Talk) -> Iterator[list[Wire]]:
+    """Starts a router in front of an application that talks so, and of its copy in pr-4; gives both."""
+    with applications(world, talk) as wires:
+        world.start()
+        yield wires

@@ -12,11 +12,12 @@ from provisioner.routing.envoy.resources import extension
 
 Json = dict[str, Any]
 
+NEVER = "0s"  # of a time-out: there is none
 UNLIMITED = 4294967295
 MOST_STREAMS = 2147483647
 MOST_HEADERS = 10000
 MOST_HEADER_KB = 8192
-UPGRADES = ("websocket", "SPDY/3.1", "tcp")
+UPGRADES = ("websocket", "SPDY/3.1", "tcp", "CONNECT")
 # Some clients offer TLS with every request (Apache's HttpClient 5 does). A server may ignore an offer; Envoy
 # would refuse the request.
 IGNORED_UPGRADES = [{"prefix": "TLS/", "ignore_case": True}]
@@ -69,9 +70,12 @@ def connection_manager() -> Json:
         "generate_request_id": False,
         "preserve_external_request_id": True,
         "skip_xff_append": True,
-        "stream_idle_timeout": "0s",
-        "request_timeout": "0s",
-        "request_headers_timeout": "0s",
+        "stream_idle_timeout": NEVER,
+        "request_timeout": NEVER,
+        "request_headers_timeout": NEVER,
+        # A connection ends when all is sent. With a time, a client that does not read for that long loses the
+        # end of its last answer, and a WebSocket that the application ends lives on for that long.
+        "delayed_close_timeout": NEVER,
         "max_request_headers_kb": MOST_HEADER_KB,
         "normalize_path": False,
         "merge_slashes": False,
@@ -80,7 +84,7 @@ def connection_manager() -> Json:
         "upgrade_configs": [{"upgrade_type": name} for name in UPGRADES],
         "common_http_protocol_options": {
             "max_headers_count": MOST_HEADERS,
-            "idle_timeout": "0s",
+            "idle_timeout": NEVER,
             "headers_with_underscores_action": "ALLOW",
         },
         # else it is taken away from every request that comes without a client certificate

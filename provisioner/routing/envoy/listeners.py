@@ -42,7 +42,6 @@ def http(service: Service, port: Port, lanes: Lanes, address: str) -> Resource:
     name, header, entrance = clusters.baseline_name(service.name, port.number), lanes.header, lanes.entrance
     manager = {
         **defaults.connection_manager(),
-        **(entering.client_address(entrance) if entrance else {}),
         "stat_prefix": name,
         "http_filters": [
             *(entering.checks(entrance) if entrance else []),
@@ -104,7 +103,7 @@ def _bound(name: str, address: str, port: int, network_filter: Json) -> Json:
 
 
 def _passed_to(cluster: str) -> Json:
-    fields = {"stat_prefix": cluster, "cluster": cluster, "idle_timeout": "0s"}
+    fields = {"stat_prefix": cluster, "cluster": cluster, "idle_timeout": defaults.NEVER}
     return extension(
         "envoy.filters.network.tcp_proxy", "envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy", fields
     )
@@ -128,7 +127,7 @@ def _lane_filter(service: Service, port: Port, lanes: Lanes) -> Json:
     script = _script("carriers.lua")
     if entrance:
         constants |= entering.constants(entrance, service.name, carriers)
-        script += _script("entry.lua")
+        script += _script("addresses.lua") + _script("entry.lua")
     values = ", ".join(map(_literal, constants.values()))
     source = f"local {', '.join(constants)} = {values}\n{script}"
     fields = {"default_source_code": {"inline_string": source}}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from provisioner.routing.envoy import clusters
+from provisioner.routing.envoy import clusters, defaults
 from provisioner.routing.envoy.resources import extension
 
 Json = dict[str, Any]
@@ -23,23 +23,27 @@ RETRY: Json = {
         {"update_frequency": 1},
     ),
 }
+CONNECT: Json = {"connect_matcher": {}}
 # What an application's response took; 0 is no limit.
-PATIENT: Json = {"timeout": "0s", "idle_timeout": "0s"}
+PATIENT: Json = {"timeout": defaults.NEVER, "idle_timeout": defaults.NEVER}
 
 
 def route_table(service: str, port: int, header: str) -> Json:
     """With a lane: its shard, as the filter named it. Without: the baseline or nothing, and never again."""
     with_lane = {
-        "match": {**everything(), "headers": [{"name": TARGET, "present_match": True}]},
+        "match": {"headers": [{"name": TARGET, "present_match": True}]},
         "route": {**PATIENT, "cluster_header": TARGET, "retry_policy": RETRY},
         "request_headers_to_remove": [TARGET],
         "response_headers_to_add": [served(header, "%UPSTREAM_METADATA(envoy.lb:served)%")],
     }
-    without = {
-        "match": everything(),
-        "route": {**PATIENT, "cluster": clusters.baseline_name(service, port)},
-    }
-    return {"virtual_hosts": [{"name": service, "domains": ["*"], "routes": [with_lane, without]}]}
+    without = {"match": {}, "route": {**PATIENT, "cluster": clusters.baseline_name(service, port)}}
+    routes = [asked(one, way) for one in (with_lane, without) for way in (everything(), CONNECT)]
+    return {"virtual_hosts": [{"name": service, "domains": ["*"], "routes": routes}]}
+
+
+def asked(route: Json, way: Json) -> Json:
+    """A route for what is asked in one of two ways: by a path, or by CONNECT, which has none."""
+    return {**route, "match": {**route["match"], **way}}
 
 
 def served(header: str, who: str) -> Json:
