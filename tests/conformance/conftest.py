@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from provisioner.routing.explain import Live, gather
 from tests.conformance import results
 from tests.conformance.cases import CASES, HEADER
 from tests.conformance.hops.client import Walk
@@ -43,6 +44,12 @@ def plane(driver: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pla
         patience = time.monotonic() + SECONDS
         until(lambda: time.monotonic() > patience or not _awaited(made), "the lanes", SECONDS + 60)
         yield made
+
+
+@pytest.fixture(scope="session")
+def live(plane: Plane) -> Live:
+    """What the cluster holds of the scene."""
+    return gather.live(plane.place.parsed(), plane.cluster)
 
 
 @pytest.fixture(scope="session")

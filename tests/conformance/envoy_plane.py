@@ -34,7 +34,7 @@ class EnvoyPlane:
     """The objects of attached Services and of copies are written as attaching and Kubernetes write them."""
 
     def __init__(self, cluster: Cluster, hops: Hops) -> None:
-        self.cluster, self.hops = cluster, hops
+        self.cluster, self.hops, self.place = cluster, hops, PLACE
         self._instances: dict[tuple[str, str], Instance] = {}
         cluster.apply(objects.namespace(NAMESPACE), force=True)
         for service in SERVICES:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Protocol
 
+from provisioner.cluster import Cluster
 from tests.conformance.hops.client import Hops
+from tests.conformance.objects import Place
 from tests.conformance.scene import Copy, Lane
 
 DRIVERS = ("envoy", "gateway-api", "istio")
@@ -15,6 +17,8 @@ class Plane(Protocol):
     """A chain whose baseline runs behind a driver; lanes come, change and go."""
 
     hops: Hops
+    place: Place
+    cluster: Cluster
 
     def open(self, lanes: Mapping[str, Lane]) -> None:
         """Starts their copies and writes their objects; requests take them a moment later."""

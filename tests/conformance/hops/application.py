@@ -76,13 +76,15 @@ class Application:
         if self._grpc:
             await self._grpc.stop(None)
 
-    def _hop(self, port: str) -> Hop:
-        return Hop(self.instance.service, self.instance.who, port)
+    def _hop(self, port: str, headers: Headers) -> Hop:
+        passes = tuple(passed_on(headers))
+        return Hop(self.instance.service, self.instance.who, port, passes=passes)
 
     async def _walk(self, protocol: str, port: str, headers: Headers) -> tuple[Hop, ...]:
         following = self._roads.after(self.instance.service, port)
-        rest = await call(protocol, following, passed_on(headers)) if following else ()
-        return (self._hop(port), *rest)
+        mine = self._hop(port, headers)
+        rest = await call(protocol, following, mine.passes) if following else ()
+        return (mine, *rest)
 
     def _serving(self, port: str) -> Any:
         async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -117,8 +119,9 @@ class Application:
         return encode(await self._walk("grpc", "grpc", list(context.invocation_metadata())))
 
     async def _each(self, _: bytes, context: Any) -> AsyncIterator[bytes]:
-        yield encode([self._hop("grpc")])
+        mine = self._hop("grpc", list(context.invocation_metadata()))
+        yield encode([mine])
         following = self._roads.after(self.instance.service, "grpc")
         if following:
-            async for hop in relay(following, passed_on(list(context.invocation_metadata()))):
+            async for hop in relay(following, mine.passes):
                 yield encode([hop])

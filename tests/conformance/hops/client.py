@@ -15,7 +15,7 @@ from typing import Any
 
 from tests.conformance.hops.application import Instance
 from tests.conformance.hops.calling import Target
-from tests.conformance.hops.story import Hop
+from tests.conformance.hops.story import Hop, of_json
 
 Json = dict[str, Any]
 Story = tuple[Hop, ...]
@@ -103,7 +103,7 @@ def _counted(answer: Json) -> list[Counter[Story]]:
 
 
 def _story(hops: Iterable[Json]) -> Story:
-    return tuple(Hop(**one) for one in hops)
+    return tuple(of_json(one) for one in hops)
 
 
 @contextmanager

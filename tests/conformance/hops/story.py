@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from typing import Any
 
 CARRIERS = ("x-preview-lane", "baggage")
 FORWARDS = "x-forwards"  # which of the carriers applications pass on: `header`, `baggage`, or both
@@ -18,7 +19,7 @@ Headers = Sequence[tuple[str, str]]
 class Hop:
     """One service on the way. `who` answered by its own word, empty when no application did; `said` is what
     its caller heard of who answered, None for nothing; `status` and `text` are what the caller got instead of
-    an answer."""
+    an answer. `passes` are the headers that it sent on."""
 
     service: str
     who: str = ""
@@ -26,6 +27,7 @@ class Hop:
     said: str | None = None
     status: str = OK
     text: str = ""
+    passes: tuple[tuple[str, str], ...] = ()
 
 
 def encode(hops: Iterable[Hop]) -> bytes:
@@ -33,7 +35,12 @@ def encode(hops: Iterable[Hop]) -> bytes:
 
 
 def decode(data: bytes) -> tuple[Hop, ...]:
-    return tuple(Hop(**one) for one in json.loads(data))
+    return tuple(of_json(one) for one in json.loads(data))
+
+
+def of_json(data: Mapping[str, Any]) -> Hop:
+    """A hop of which `asdict` was sent as JSON."""
+    return Hop(**{**data, "passes": tuple((key, value) for key, value in data["passes"])})
 
 
 def passed_on(headers: Headers) -> list[tuple[str, str]]:
