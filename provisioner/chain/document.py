@@ -7,6 +7,7 @@ so that all of it can be said at once. Only plain data is read: no tags, no merg
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
@@ -25,7 +26,10 @@ MOST_VALUES = 50_000
 MOST_LEVELS = 16
 _MOST_PROBLEMS = 100  # said at once; more help nobody
 
-_TEXT, _INTEGER, _FLAG, _NULL = (f"tag:yaml.org,2002:{name}" for name in ("str", "int", "bool", "null"))
+_TEXT, _INTEGER, _FLAG, _NULL, _FLOAT = (
+    f"tag:yaml.org,2002:{name}" for name in ("str", "int", "bool", "null", "float")
+)
+_DECIMAL = re.compile(r"\d{1,9}\.\d{0,9}")
 _PLAIN = {
     f"tag:yaml.org,2002:{name}" for name in ("str", "int", "bool", "null", "float", "timestamp", "map", "seq")
 }
@@ -176,6 +180,15 @@ class Value:
             self.fail(f"must be a whole number, not {self.kind}")
             return None
         return int(digits)
+
+    def number(self) -> float | None:
+        """The number, with or without a decimal point, or None."""
+        if self._node.tag == _FLOAT and _DECIMAL.fullmatch(str(self._node.value)):
+            return float(self._node.value)
+        if self._node.tag == _FLOAT or not self.is_integer:
+            self.fail(f"must be a number such as 1.5, not {self.kind}")
+            return None
+        return self.integer()
 
     @property
     def is_mapping(self) -> bool:

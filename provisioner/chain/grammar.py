@@ -11,12 +11,11 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from provisioner import durations
-from provisioner.chain import entry, syntax
+from provisioner.chain import easing, entry, syntax
 from provisioner.chain.document import Document, Fields, Value, suggest
 from provisioner.chain.model import (
     Carriers,
     Chain,
-    Driver,
     ForkPolicy,
     Lifecycle,
     Protocol,
@@ -91,6 +90,7 @@ def _chain(root: Value, source: str) -> Chain:
     )
     if services and services.is_mapping and not entries:
         services.fail("must list at least one service")
+    routing = _section(fields, "routing", *easing.KEYS)
     return Chain(
         name=fields.required_text("chain", syntax.chain_name),
         mode=fields.choice("mode", Mode, Mode.LOOSE),
@@ -99,7 +99,8 @@ def _chain(root: Value, source: str) -> Chain:
         shared_paths=_shared_paths(fields, known),
         entry=entry.read(_section(fields, "entry", *entry.KEYS), _one_of(known.services, "service")),
         carriers=_carriers(fields),
-        driver=_section(fields, "routing", "driver").choice("driver", Driver, Driver.ENVOY),
+        driver=easing.driver(routing),
+        warmup=easing.warmup(routing),
         lifecycle=_lifecycle(fields),
         forks=_section(fields, "forks", "policy").choice("policy", ForkPolicy, ForkPolicy.APPROVE),
         source=source,

@@ -1,0 +1,56 @@
+"""Reads the `routing` section of a chain file: the driver, and how new endpoints are eased in. Pure."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from provisioner import durations
+from provisioner.chain.document import Fields, Value
+from provisioner.chain.model import Driver, Warmup
+from provisioner.errors import InputError
+
+KEYS = ("driver", "warmup")
+WARMUP_KEYS = ("duration", "minimumPercent", "aggression")
+LEAST, MOST = timedelta(seconds=1), timedelta(hours=1)
+LEAST_AGGRESSION, MOST_AGGRESSION = 0.1, 10.0
+
+
+def driver(fields: Fields) -> Driver:
+    return fields.choice("driver", Driver, Driver.ENVOY)
+
+
+def warmup(fields: Fields) -> Warmup | None:
+    """None where new endpoints get their full share at once."""
+    value = fields.get("warmup")
+    if value is None:
+        return None
+    if driver(fields) is Driver.GATEWAY_API:
+        value.fail("has no effect: the Gateway API has no warm-up; take it away, or use envoy or istio")
+    given = value.fields(*WARMUP_KEYS)
+    duration = given.required("duration")
+    return Warmup(
+        _duration(duration) if duration else LEAST,
+        given.integer("minimumPercent", Warmup.minimum_percent, least=1, most=100),
+        _aggression(given.get("aggression")),
+    )
+
+
+def _duration(value: Value) -> timedelta:
+    written = value.integer() if value.is_integer else value.text()
+    if not written:
+        return LEAST
+    try:
+        found = durations.parse(written)
+    except InputError as error:
+        value.fail(error.message)
+        return LEAST
+    if not LEAST <= found <= MOST:
+        value.fail(f"must be from 1s to 1h, not {durations.format(found)}")
+    return found
+
+
+def _aggression(value: Value | None) -> float:
+    found = value.number() if value else None
+    if value and found is not None and not LEAST_AGGRESSION <= found <= MOST_AGGRESSION:
+        value.fail(f"must be from {LEAST_AGGRESSION:g} to {MOST_AGGRESSION:g}, not {found:g}")
+    return Warmup.aggression if found is None else found
