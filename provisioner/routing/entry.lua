@@ -1,27 +1,27 @@
 -- Which lane a request may be in where its chain is entered, as provisioner/routing/entry.py decides it. Follows
--- carriers.lua, and takes the place of its envoy_on_request. More settings stand before both:
+-- carriers.lua and addresses.lua, and takes the place of the first one's envoy_on_request. Settings:
 --   SERVICE   the entry's name                        CHAIN      the chain's
 --   COOKIE    the unsigned cookie; "" for none        LINK       the parameter of signed links; "" for none
 --   TICKET    the cookie that a link sets             SECURE     what else that cookie says of itself
 --   TRUST     header, signed or none                  FORBIDDEN  whether the others get 403
---   NETWORKS  whether some networks are trusted       KEYS       whether signatures can be checked at all
+--   KEYS      whether signatures can be checked at all
 --   ALIASES   other names that applications take for the header's
--- Signatures and addresses are checked by Envoy's own filters before this one, which leave what they found in
--- the request's metadata: a token's claims under LINKED or TICKETED, the verdict on the address under RBAC.
+-- Signatures are checked by Envoy's own filter before this one, which leaves a token's claims in the request's
+-- metadata, under LINKED or TICKETED.
 
-local JWT, RBAC = "envoy.filters.http.jwt_authn", "envoy.filters.http.rbac"
+local JWT = "envoy.filters.http.jwt_authn"
 local LINKED, TICKETED, FAILED = "link", "ticket", "_failed"
 local TOKEN = "^[%w_-]+%.[%w_-]+%.[%w_-]*$"
 local NO_TOKEN = "[^%w!#$%%&'*.^_`|~-]" -- what no baggage key of ours has, and parsers trim or decode to blanks
 local PARAMETER = LINK:gsub("%-", "%%-")
 
-local function metadata(handle, filter)
-  return handle:streamInfo():dynamicMetadata():get(filter) or {}
+local function checked(handle)
+  return handle:streamInfo():dynamicMetadata():get(JWT) or {}
 end
 
 -- The lane of a token whose signature, chain and time are right.
 local function lane_of(handle, place)
-  local claims = metadata(handle, JWT)[place]
+  local claims = checked(handle)[place]
   return claims and type(claims.lane) == "string" and lane_name(claims.lane) or nil, claims
 end
 
@@ -100,7 +100,7 @@ local function why_not(handle)
   if not KEYS then
     return "503", "Links to previews cannot be checked at the moment. Try again in a few seconds.\n"
   end
-  local failure = metadata(handle, JWT)[LINKED .. FAILED]
+  local failure = checked(handle)[LINKED .. FAILED]
   local expired = failure and tostring(failure.message):find("expired", 1, true)
   local wrong = expired and "has expired" or "is not valid here"
   return "403", "This link to a preview " .. wrong .. ". Ask for a new one: laneway link " .. CHAIN .. " LANE\n"
@@ -157,11 +157,6 @@ local function clean(headers, baggage)
   return rest
 end
 
--- Whether every carrier of this request counts.
-local function trusted(handle)
-  return TRUST == "header" or NETWORKS and metadata(handle, RBAC).shadow_engine_result == "allowed"
-end
-
 local function forbid(handle, lane)
   local how = LINK ~= "" and " Ask for a link: laneway link " .. CHAIN .. " " .. lane or ""
   refuse(handle, "403", "The previews of " .. CHAIN .. " are not open to everyone." .. how .. "\n")
@@ -177,7 +172,7 @@ function envoy_on_request(handle)
   local tagged, baggage, member, ours, others = carried(headers)
   local named = lane_name(tagged) or member or link or from_cookie(text) or from_host(headers:get(":authority"))
   if not named and (TRUST == "header" or not says_something(headers, tagged, baggage)) then return end
-  if trusted(handle) then
+  if TRUST == "header" or inside(handle, headers) then
     if named then enter(handle, headers, named, tagged, baggage, member, ours, others) end
     return
   end

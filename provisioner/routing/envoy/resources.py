@@ -17,14 +17,12 @@ from envoy.extensions.filters.http.ext_authz.v3 import ext_authz_pb2 as _ext_aut
 from envoy.extensions.filters.http.health_check.v3 import health_check_pb2 as _health_check
 from envoy.extensions.filters.http.jwt_authn.v3 import config_pb2 as _jwt
 from envoy.extensions.filters.http.lua.v3 import lua_pb2 as _lua
-from envoy.extensions.filters.http.rbac.v3 import rbac_pb2 as _rbac
 from envoy.extensions.filters.http.router.v3 import router_pb2 as _router
 from envoy.extensions.filters.network.http_connection_manager.v3 import (
     http_connection_manager_pb2 as _connection_manager,
 )
 from envoy.extensions.filters.network.tcp_proxy.v3 import tcp_proxy_pb2 as _tcp_proxy
 from envoy.extensions.http.header_formatters.preserve_case.v3 import preserve_case_pb2 as _preserve_case
-from envoy.extensions.http.original_ip_detection.xff.v3 import xff_pb2 as _xff
 from envoy.extensions.retry.priority.previous_priorities.v3 import (
     previous_priorities_config_pb2 as _priorities,
 )
@@ -40,10 +38,8 @@ REGISTERED = (
     _preserve_case,
     _priorities,
     _protocol_options,
-    _rbac,
     _router,
     _tcp_proxy,
-    _xff,
 )
 
 TYPE = "type.googleapis.com/"

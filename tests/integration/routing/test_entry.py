@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
 import pytest
 from hypothesis import given, settings
@@ -152,3 +153,55 @@ def test_without_proxies_nobody_can_say_where_they_come_from(doors: Doors) -> No
 def test_what_a_request_says_of_its_way_reaches_the_application(doors: Doors) -> None:
     sent = ("x-forwarded-for", "203.0.113.7, 198.51.100.1")
     assert sent in doors(PROXIED).ask([sent]).seen
+
+
+NETWORKS = ("10.1.128.0/17", "192.0.2.7/32", "198.51.100.0/23", "2001:db8:8000::/33", "fe80::/10")
+addresses = (
+    st.ip_addresses()
+    | st.sampled_from(NETWORKS).flatmap(lambda one: st.ip_addresses(network=one))
+    | st.ip_addresses(v=4).map(lambda one: ip_address(f"::ffff:{one}"))
+)
+spelled = st.sampled_from(
+    [str, lambda one: one.exploded, lambda one: f"[{one}]:443" if one.version == 6 else f"{one}:443"]
+)
+
+
+@settings(max_examples=200, deadline=None)
+@given(address=addresses, spell=spelled)
+def test_an_address_is_in_the_networks_that_python_finds_it_in(
+    doors: Doors, address: IPv4Address | IPv6Address, spell: Callable[[object], str]
+) -> None:
+    entry = replace(PROXIED, networks=NETWORKS, hops=1)
+    sent = [("x-preview-lane", "pr-4"), ("x-forwarded-for", spell(address))]
+    plain = getattr(address, "ipv4_mapped", None) or address
+    known = any(plain in ip_network(one) for one in NETWORKS)
+    assert doors(entry).ask(sent).status == (200 if known else 403)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *(
+            "10.1.128",
+            "10.1.128.1.1",
+            "10.1.128.256",
+            "010.1.128.1",
+            "10.1.0x80.1",
+            "10.1.128.1/17",
+            "1e1.1.128.1",
+        ),
+        *("fe80", ":fe80::1", "fe80:::1", "fe80::1::", "fe80::g", "fe80:1:2:3:4:5:6", "fe80:1:2:3:4:5:6:7:8"),
+        *(
+            "fe80:1:2:3:4:5:6::7:8",
+            "fe80::1%eth0",
+            "fe80::10.1.128.256",
+            "[fe80::1",
+            "10.1.128.1:port",
+            "unknown",
+        ),
+    ],
+)
+def test_what_is_no_address_is_in_no_network(doors: Doors, text: str) -> None:
+    entry = replace(PROXIED, networks=NETWORKS, hops=1)
+    sent = [("x-preview-lane", "pr-4"), ("x-forwarded-for", text)]
+    assert doors(entry).ask(sent).status == 403
