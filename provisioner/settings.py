@@ -73,6 +73,12 @@ class Settings(BaseSettings):
     # link` need it
     link_keys_file: Path | None = None
 
+    responder_host: str = "0.0.0.0"
+    responder_port: int = 8080  # HTTP
+    responder_grpc_port: int = 8081
+    # the Service in Laneway's namespace behind which responders run, on these two ports; empty: none run
+    responder_service: str = "laneway-responder"
+
     metrics_host: str = "0.0.0.0"
     metrics_port: int = 9090  # 0: none
 

@@ -27,9 +27,10 @@ from provisioner.lane import store as lanes
 from provisioner.lane.model import Lane
 from provisioner.routing import drivers, lineage, mesh_intent
 from provisioner.routing.intent import ChainIntent, State
-from provisioner.routing.mesh import BUILT_IN, Compiled, Driver, Existing, Finding, Settled
+from provisioner.routing.mesh import BUILT_IN, Compiled, Driver, Existing, Finding, Responder, Settled
 from provisioner.routing.router import attachment
 from provisioner.routing.slices import Slice, read_slice
+from provisioner.settings import Settings
 from provisioner.world import World
 
 Json = dict[str, Any]
@@ -48,10 +49,10 @@ def settle(chain: Chain, lane: Lane, world: World, leaving: Collection[str] = ()
     PermanentError when the mesh is not installed."""
     before, driver = former(chain, lane), drivers.mesh(chain.driver)
     if before is not None:
-        _withdraw(before, chain, lane, world.cluster)
+        _withdraw(before, chain, lane, world)
     if driver is None:
         return BUILT_IN
-    job = _Settling(driver, chain, lane, world.cluster)
+    job = _Settling(driver, chain, lane, world)
     return lanes.on_conflict(lambda: job.settle(leaving))
 
 
@@ -59,7 +60,7 @@ def withdraw(chain: Chain, lane: Lane, world: World) -> None:
     """Takes the lane's routes away, by whichever driver they were made."""
     for driver in (former(chain, lane), drivers.mesh(chain.driver)):
         if driver is not None:
-            _withdraw(driver, chain, lane, world.cluster)
+            _withdraw(driver, chain, lane, world)
 
 
 def former(chain: Chain, lane: Lane) -> Driver | None:
@@ -68,9 +69,9 @@ def former(chain: Chain, lane: Lane) -> Driver | None:
     return drivers.mesh(Named(by)) if by != chain.driver else None
 
 
-def _withdraw(driver: Driver, chain: Chain, lane: Lane, cluster: Cluster) -> None:
+def _withdraw(driver: Driver, chain: Chain, lane: Lane, world: World) -> None:
     """Shared objects may be restored in several steps, each over what the one before it left."""
-    job = _Settling(driver, chain, lane, cluster)
+    job = _Settling(driver, chain, lane, world)
     for _ in range(MOST_ROUNDS if driver.finalizer else 1):
         if not lanes.on_conflict(job.withdraw).changed:
             break
@@ -79,8 +80,9 @@ def _withdraw(driver: Driver, chain: Chain, lane: Lane, cluster: Cluster) -> Non
 class _Settling:
     """Of one lane with one driver. Each `settle` and `withdraw` looks at the cluster anew."""
 
-    def __init__(self, driver: Driver, chain: Chain, lane: Lane, cluster: Cluster) -> None:
-        self._driver, self._chain, self._lane, self._cluster = driver, chain, lane, cluster
+    def __init__(self, driver: Driver, chain: Chain, lane: Lane, world: World) -> None:
+        self._driver, self._chain, self._lane, self._cluster = driver, chain, lane, world.cluster
+        self._responder = _responder(world.settings)
         self._findings: set[Finding] = set()
         self._changed = False
 
@@ -119,6 +121,7 @@ class _Settling:
             services=self._listed(("Service",), NOT_OF_A_LANE),
             theirs=self._listed(self._driver.reads, NOT_OF_A_LANE),
             owned=self._listed(self._driver.owns, of_lane),
+            responder=self._responder,
         )
 
     def _listed(self, kinds: Iterable[str], selector: str) -> tuple[Json, ...]:
@@ -204,6 +207,12 @@ class _Settling:
             resource_version=metadata["resourceVersion"],
         )
         self._changed = True
+
+
+def _responder(settings: Settings) -> Responder | None:
+    """Where requests for a missing copy of a strict lane are answered; None where nothing does."""
+    name, ports = settings.responder_service, (settings.responder_port, settings.responder_grpc_port)
+    return Responder(name, settings.namespace, *ports) if name else None
 
 
 def _ancestors(chain: Chain, lane: Lane, cluster: Cluster) -> list[Lane]:

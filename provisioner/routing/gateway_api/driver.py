@@ -20,7 +20,6 @@ from provisioner.routing.mesh import Compiled, Existing, Finding, Requirement
 Json = dict[str, Any]
 
 ROUTED = (State.READY, State.MISSING)
-HTTP2 = frozenset({"grpc", "h2c", "http2", "kubernetes.io/h2c"})
 
 
 @dataclass(frozen=True)
@@ -59,7 +58,7 @@ class _Compiling:
         self._gateways = entrance.found(existing, self._known)
         self._copies = _copies(intent)
         self._open = {lane for by_lane in self._copies.values() for lane in by_lane}
-        self._asking = Asking(intent, existing.responder, _http2(intent, existing))
+        self._asking = Asking(intent, existing.responder, _grpc(intent, existing))
 
     def compiled(self) -> Compiled:
         said = findings(self._intent, self._existing)
@@ -120,15 +119,15 @@ def _copies(intent: ChainIntent) -> dict[Place, dict[str, Copy]]:
     }
 
 
-def _http2(intent: ChainIntent, existing: Existing) -> frozenset[Place]:
-    """The ports that speak HTTP/2 without TLS, as the Services say."""
+def _grpc(intent: ChainIntent, existing: Existing) -> frozenset[Place]:
+    """The ports of gRPC, as the Services say."""
     names = {(one.namespace, one.name) for one in intent.services}
     return frozenset(
         (metadata["namespace"], metadata["name"], int(port["port"]))
         for one in existing.services
         if ((metadata := one["metadata"])["namespace"], metadata["name"]) in names
         for port in one["spec"].get("ports") or ()
-        if str(port.get("appProtocol") or (port.get("name") or "").split("-")[0]).lower() in HTTP2
+        if str(port.get("appProtocol") or (port.get("name") or "").split("-")[0]).lower() == "grpc"
     )
 
 

@@ -13,7 +13,7 @@ from provisioner.chain.model import Carriers
 from provisioner.routing.gateway_api import references, scopes, variants
 from provisioner.routing.gateway_api.references import called
 from provisioner.routing.gateway_api.scopes import Standing
-from provisioner.routing.intent import ChainIntent, Service
+from provisioner.routing.intent import ChainIntent, Service, State
 from provisioner.routing.mesh import Existing, Finding
 
 Json = dict[str, Any]
@@ -21,9 +21,18 @@ Json = dict[str, Any]
 
 def findings(intent: ChainIntent, existing: Existing) -> frozenset[Finding]:
     """All that is to be said; a service of which a finding blocks gets no routes of lanes."""
-    return frozenset(
-        one for service in intent.services for one in _of_service(service, intent.carriers, existing)
-    )
+    said = {one for service in intent.services for one in _of_service(service, intent.carriers, existing)}
+    return frozenset(said if existing.responder else {*said, *_unanswered(intent)})
+
+
+def _unanswered(intent: ChainIntent) -> Iterator[Finding]:
+    for service in intent.services:
+        if any(copy.state is State.MISSING for port in service.ports for copy in port.copies):
+            what = (
+                "no responder runs (LANEWAY_RESPONDER_SERVICE is empty): requests of strict lanes for a copy "
+                "that is missing get an empty 500"
+            )
+            yield Finding(service.name, "NoResponder", what)
 
 
 def _of_service(service: Service, carriers: Carriers, existing: Existing) -> Iterator[Finding]:

@@ -25,7 +25,7 @@ class Asking:
 
     intent: ChainIntent
     responder: Responder | None
-    http2: frozenset[Place]
+    grpc: frozenset[Place]
 
 
 def of_lane(
@@ -33,7 +33,7 @@ def of_lane(
 ) -> Iterator[Json]:
     """A lane's objects in one scope, in the order of application."""
     carriers = asking.intent.carriers
-    asked = Asked(lane.chain, lane.name, carriers, copies, how, asking.responder, asking.http2)
+    asked = Asked(lane.chain, lane.name, carriers, copies, how, asking.responder, asking.grpc)
     found = (variants.variant(rule, asked) for rule in scope.rules)
     rules = [one for one in found if one is not None]
     if scope.alone:

@@ -15,12 +15,11 @@ from provisioner.chain.model import Carriers
 from provisioner.routing.gateway_api.references import Place
 from provisioner.routing.intent import Copy, State
 from provisioner.routing.mesh import Responder
+from provisioner.routing.responder.answer import MISSING, SERVED
 
 Json = dict[str, Any]
 
 EVERY_PATH: Json = {"path": {"type": "PathPrefix", "value": "/"}}
-SERVED = "x-preview-lane-served"
-MISSING = "x-laneway-missing"  # CHAIN/LANE/SERVICE: tells the responder whose copy is missing
 MOST_HEADERS = 16  # of one match
 _MODIFIED_LISTS = {
     "RequestHeaderModifier": "requestHeaderModifier",
@@ -48,8 +47,8 @@ class How(Enum):
 
 @dataclass(frozen=True)
 class Asked:
-    """For whom a variant is made. `copies` are the lane's, by the place that each stands for; `http2` are the
-    places of gRPC and of HTTP/2 without TLS."""
+    """For whom a variant is made. `copies` are the lane's, by the place that each stands for; `grpc` are the
+    places of gRPC."""
 
     chain: str
     lane: str
@@ -57,7 +56,7 @@ class Asked:
     copies: Mapping[Place, Copy]
     how: How = How.HEADER
     responder: Responder | None = None
-    http2: frozenset[Place] = frozenset()
+    grpc: frozenset[Place] = frozenset()
 
 
 def variant(rule: Rule, asked: Asked) -> Json | None:
@@ -99,8 +98,8 @@ def _redirect(made: Json, rule: Rule, asked: Asked) -> None:
     refs = rule.body.get("backendRefs") or ()
     if any(copies):
         made["backendRefs"] = _replaced(rule, list(refs), copies)
-        served = {SERVED: f"{_one_service(rule, copies)}={asked.lane}"}
         if all(copies):
+            served = {SERVED: _served(rule, copies, asked.lane)}
             made["filters"] = modified(made.get("filters") or (), "ResponseHeaderModifier", served)
 
 
@@ -108,8 +107,11 @@ def _is_missing(copy: Copy | None) -> bool:
     return copy is not None and copy.state is State.MISSING
 
 
-def _one_service(rule: Rule, copies: list[Copy | None]) -> str:
-    return next(place[1] for place, copy in zip(rule.backends, copies, strict=True) if copy and place)
+def _served(rule: Rule, copies: list[Copy | None], lane: str) -> str:
+    """Who answers: the lane, or the ancestor whose copy it is. Of a rule that leads to several services, the
+    first."""
+    pairs = zip(rule.backends, copies, strict=True)
+    return next(f"{place[1]}={copy.origin or lane}" for place, copy in pairs if copy and place)
 
 
 def _replaced(rule: Rule, refs: list[Json], copies: list[Copy | None]) -> list[Json]:
@@ -142,7 +144,7 @@ def _refuse(made: Json, rule: Rule, place: Place, asked: Asked) -> None:
         made.pop("filters", None)
         made.pop("backendRefs", None)
         return
-    port = there.grpc if place in asked.http2 else there.http
+    port = there.grpc if place in asked.grpc else there.http
     made["backendRefs"] = [{**backend(there.name, there.namespace, port, rule.namespace), "weight": 1}]
     told = {MISSING: f"{asked.chain}/{asked.lane}/{place[1]}"}
     made["filters"] = modified((), "RequestHeaderModifier", told)

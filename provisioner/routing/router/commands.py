@@ -7,12 +7,14 @@ from typing import Any
 
 import typer
 
+from provisioner.routing.responder import commands as responder
 from provisioner.routing.router import attaching
 
 
 def register(app: typer.Typer) -> None:
     """Adds them to the command line."""
     app.command("router")(router)
+    responder.register(app)
     app.command("attach")(attaching.attach)
     app.command("detach")(attaching.detach)
     app.command("envoy", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(envoy)
