@@ -15,8 +15,8 @@ CHAIN = chain(["orders", "payment"])
 
 twins = st.builds(twin, st.sampled_from(["orders", "payment"]), st.sampled_from([10001, 10002]))
 lanes = st.builds(
-    lambda name, phase, routes: lane(name, {"phase": phase, "services": routes}),
-    st.sampled_from(["a", "b"]),
+    lambda name, phase, routes, spec: lane(name, {"phase": phase, "services": routes}, **spec),
+    st.sampled_from(["a", "b", "c"]),
     st.sampled_from(["Ready", "Terminating", "Sleeping", "Deploying"]),
     st.lists(
         st.fixed_dictionaries(
@@ -24,16 +24,21 @@ lanes = st.builds(
                 "name": st.sampled_from(["orders", "payment"]),
                 "route": st.sampled_from(["lane", "waker"]),
                 "ready": st.booleans(),
+                "inLane": st.booleans(),
             }
         ),
         max_size=2,
+    ),
+    st.fixed_dictionaries(
+        {"mode": st.sampled_from(["loose", "loose", "members", "all"])},
+        optional={"parent": st.sampled_from(["a", "b", "c", "gone"])},
     ),
 )
 slices = st.builds(
     endpoint_slice,
     st.sampled_from(["orders", "payment", "foreign"]),
     st.lists(st.sampled_from(["192.0.2.1", "192.0.2.2"]), unique=True),
-    st.sampled_from(["", "a", "b"]),
+    st.sampled_from(["", "a", "b", "c"]),
     ready=st.booleans(),
 )
 histories = st.lists(st.tuples(twins | lanes | slices, st.booleans()), max_size=30)
