@@ -118,6 +118,20 @@ def test_the_roles_of_a_chain_behind_a_mesh_are_those_of_the_list(driver: str, t
     assert {"gateway.networking.k8s.io", "networking.istio.io"} <= groups
 
 
+def test_a_responder_runs_where_gateway_api_routes_and_may_be_led_to(tmp_path: Path) -> None:
+    file = tmp_path / "laneway.yaml"
+    file.write_text(CHAIN.read_text().replace("driver: envoy", "driver: gateway-api"))
+    objects = rendered(*SECRET, chain=file)
+    (grant,) = of_kind(objects, "ReferenceGrant")
+    assert [one["namespace"] for one in grant["spec"]["from"]] == ["shop"]
+    (service,) = [one for one in of_kind(objects, "Service") if "responder" in one["metadata"]["name"]]
+    assert grant["spec"]["to"] == [{"group": "", "kind": "Service", "name": service["metadata"]["name"]}]
+    settings = next(one for one in objects if one["metadata"]["name"] == "laneway-settings")["data"]
+    assert settings["LANEWAY_RESPONDER_SERVICE"] == service["metadata"]["name"]
+    (pod,) = [pod for pod in pods(objects) if pod["containers"][0]["name"] == "responder"]
+    assert not pod["automountServiceAccountToken"] and "envFrom" not in pod["containers"][0]
+
+
 def test_every_pod_meets_the_restricted_level_and_writes_to_volumes_alone(everything: list[Json]) -> None:
     assert len(pods(everything)) == 10
     for pod in pods(everything):
@@ -209,6 +223,8 @@ def test_an_own_redis_takes_the_place_of_the_bundled_valkey() -> None:
 def test_chain_files_of_ones_own_are_described_in_values() -> None:
     own = ("--set", "chainsFrom.configMap=mine")
     assert "chainsFrom.chains" in run(*SECRET, *own, chain=None).stderr
+    hosts = ("--set", "previews.ingress.enabled=true")
+    assert "previews: the chart cannot read" in refused(*SECRET, *own, *hosts, chain=None)
     described = ("--set", "chainsFrom.chains={shop}", "--set", "chainsFrom.namespaces={a,b}")
     done = run(*SECRET, *own, *described, chain=None)
     found = [one for one in yaml.safe_load_all(done.stdout) if one]

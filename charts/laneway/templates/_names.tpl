@@ -67,6 +67,16 @@ helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
 {{- dict "drivers" $drivers "chains" ($chains | uniq | sortAlpha) "namespaces" ($namespaces | uniq | sortAlpha) "credentials" ($credentials | uniq | sortAlpha) | toJson -}}
 {{- end -}}
 
+{{- /* The namespaces whose chains a driver routes, as JSON. */ -}}
+{{- define "laneway.routedBy" -}}
+{{- $found := list -}}
+{{- $driver := .driver -}}
+{{- range $namespace, $drivers := (include "laneway.chained" .root | fromJson).drivers -}}
+{{- if has $driver $drivers -}}{{- $found = append $found $namespace -}}{{- end -}}
+{{- end -}}
+{{- $found | sortAlpha | toJson -}}
+{{- end -}}
+
 {{- define "laneway.chainsConfigMap" -}}
 {{- .Values.chainsFrom.configMap | default (printf "%s-chains" (include "laneway.fullname" .)) -}}
 {{- end -}}

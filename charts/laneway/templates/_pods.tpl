@@ -169,6 +169,7 @@ LANEWAY_MIRRORS: /var/lib/laneway/mirrors
 LANEWAY_DISCOVERY_ADDRESS: {{ include "laneway.fullname" . }}-router.{{ .Release.Namespace }}:18000
 LANEWAY_ENVOY_IMAGE: {{ include "laneway.image" (dict "root" . "image" .Values.envoy.image) }}
 LANEWAY_ENVOY_REPLICAS: {{ .Values.envoy.replicas | quote }}
+LANEWAY_RESPONDER_SERVICE: {{ ternary (printf "%s-responder" (include "laneway.fullname" .)) "" (ne "[]" (include "laneway.routedBy" (dict "root" . "driver" "gateway-api"))) | quote }}
 {{- with .Values.github.api }}
 LANEWAY_GITHUB_API: {{ . | quote }}
 {{- end }}

@@ -16,7 +16,7 @@ CHART = Path(__file__).parents[3] / "charts" / "laneway"
 # what the chart decides by values of its own, or by what it renders
 DECIDED = {
     *("redis_url", "chains", "namespace", "kubeconfig", "github_secrets", "github_token_file", "github_api"),
-    *("link_keys_file",),
+    *("link_keys_file", "responder_host", "responder_port", "responder_grpc_port", "responder_service"),
     *("hooks_host", "hooks_port", "mirrors", "discovery_host", "discovery_port", "discovery_address"),
     *("envoy_image", "envoy_replicas", "metrics_host", "metrics_port"),
 }
