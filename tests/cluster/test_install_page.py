@@ -24,6 +24,7 @@ from tests.support.ownparts import PORT, PYTHON
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "install.md").read_text()
+ATTACHING = ROOT / "docs" / "attaching.md"
 RELEASE = "laneway-page"
 SECONDS = 400
 
@@ -133,9 +134,29 @@ def test_the_page_upgrades(reader: Reader) -> None:
     assert f'Release "{RELEASE}" has been upgraded' in said
 
 
-def test_the_page_uninstalls_and_the_chain_is_as_it_was(reader: Reader) -> None:
-    said = reader.types("## Uninstall")
-    assert f'release "{RELEASE}" uninstalled' in said
+def test_kubectl_alone_restores_while_nothing_of_laneway_runs(reader: Reader) -> None:
+    """By the commands of the page about attaching."""
+    where = ("--namespace", reader.system)
+    reader.cluster.kubectl("scale", "deployment", "--all", "--replicas=0", *where)
+    gone = ("--for=delete", "--timeout=120s", "--selector", "app.kubernetes.io/component in (router, worker)")
+    reader.cluster.kubectl("wait", "pod", *gone, *where)
+    (script,) = re.findall(r"^```sh\n(.*?)^```$", ATTACHING.read_text(), re.MULTILINE | re.DOTALL)
+    names = f"chain={reader.chain} namespace={reader.chain}"
+    reader.runs(script.replace("chain=shop namespace=shop", names))
     service = reader.cluster.get("service", "web", "--namespace", reader.chain)
     assert service["spec"]["selector"] == {"app": "web"}
     assert labels.ORIGINAL not in service["metadata"].get("annotations", {})
+    assert ours(reader) == ["web"]
+
+
+def test_the_page_uninstalls(reader: Reader) -> None:
+    said = reader.types("## Uninstall")
+    assert f'release "{RELEASE}" uninstalled' in said
+    assert ours(reader) == ["web"]
+
+
+def ours(reader: Reader) -> list[str]:
+    """What there is in the chain's namespace of what attaching may have made, by name."""
+    kinds = "deployments,services,poddisruptionbudgets,networkpolicies"
+    found = reader.cluster.get(kinds, "--namespace", reader.chain)["items"]
+    return sorted({one["metadata"]["name"] for one in found})
