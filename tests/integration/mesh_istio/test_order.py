@@ -1,6 +1,6 @@
 """Every write that a run makes fails once, before it is sent or after it took effect; then the run is done
-again. At each moment between, the user's rules are all there and in order, no line leads to what is not there,
-and other lanes are as they were; at the end everything is as if nothing had failed."""
+again. At each moment between, the user's rules are all there and in order, no line leads to what is not
+there, and other lanes are as they were; at the end everything is as if nothing had failed."""
 
 from __future__ import annotations
 
