@@ -33,8 +33,8 @@ ROUTER = (sys.executable, "-c", "from provisioner.cli import main; main()", "rou
 class EnvoyPlane:
     """The objects of attached Services and of copies are written as attaching and Kubernetes write them."""
 
-    def __init__(self, cluster: Cluster, hops: Hops) -> None:
-        self.cluster, self.hops, self.place = cluster, hops, PLACE
+    def __init__(self, cluster: Cluster, hops: Hops, settings: Mapping[str, str]) -> None:
+        self.cluster, self.hops, self.place, self.settings = cluster, hops, PLACE, settings
         self._instances: dict[tuple[str, str], Instance] = {}
         cluster.apply(objects.namespace(NAMESPACE), force=True)
         for service in SERVICES:
@@ -99,8 +99,8 @@ def plane(folder: Path) -> Iterator[EnvoyPlane]:
     with ExitStack() as stack:
         api = stack.enter_context(devcluster(folder, "--no-node"))
         hops = stack.enter_context(running(SERVICES, folder / "hops.log"))
-        made = EnvoyPlane(api.cluster, hops)
-        discovery = stack.enter_context(_router(folder, api.kubeconfig))
+        made = EnvoyPlane(api.cluster, hops, objects.settings(PLACE, folder, api.kubeconfig))
+        discovery = stack.enter_context(_router(folder, made.settings))
         envoy = Envoy(discovery, sorted(LISTENERS.values()))
         stack.callback(envoy.stop)
         envoy.wait_ready()
@@ -109,13 +109,11 @@ def plane(folder: Path) -> Iterator[EnvoyPlane]:
 
 
 @contextmanager
-def _router(folder: Path, kubeconfig: Path) -> Iterator[int]:
+def _router(folder: Path, known: Mapping[str, str]) -> Iterator[int]:
     """`laneway router`; the port of its discovery."""
-    (folder / "shop.yaml").write_text(PLACE.text)
     discovery, metrics = free_port(), free_port()
     settings = {
-        "LANEWAY_CHAINS": str(folder / "shop.yaml"),
-        "LANEWAY_KUBECONFIG": str(kubeconfig),
+        **known,
         "LANEWAY_DISCOVERY_HOST": "127.0.0.1",
         "LANEWAY_DISCOVERY_PORT": str(discovery),
         "LANEWAY_METRICS_HOST": "127.0.0.1",

@@ -36,6 +36,7 @@ class MeshPlane:
 
     def __init__(self, place: objects.Place, cluster: Cluster, hops: Hops, host: str, folder: Path) -> None:
         self.place, self.cluster, self.hops, self._host = place, cluster, hops, host
+        self.settings: Mapping[str, str] = {}
         self.chain = place.parsed()
         self._instances: dict[tuple[str, str], Instance] = {}
         settings = Settings(mirrors=folder)
@@ -115,6 +116,7 @@ def plane(driver: str, cluster_name: str, folder: Path) -> Iterator[MeshPlane]:
         hops = stack.enter_context(running(SERVICES, folder / "hops.log"))
         at = mesh.Place(chosen, name)
         made = MeshPlane(place, connect(str(chosen.kubeconfig)), hops, at.host, folder / "mirrors")
+        made.settings = objects.settings(place, folder, chosen.kubeconfig)
         stack.callback(made.clear)
         spoken = {number: SPOKEN[port] for port, number in PORTS.items()}
         hops.lay(roads(stack.enter_context(mesh.sidecar(at, spoken))))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from provisioner import labels, names
@@ -45,6 +46,13 @@ class Place:
 
     def parsed(self) -> Chain:
         return parse(self.text, "laneway.yaml")
+
+
+def settings(place: Place, folder: Path, kubeconfig: Path) -> dict[str, str]:
+    """The environment of a `laneway` process that knows the chain and the cluster."""
+    file = folder / "shop.yaml"
+    file.write_text(place.text)
+    return {"LANEWAY_CHAINS": str(file), "LANEWAY_KUBECONFIG": str(kubeconfig)}
 
 
 def namespace(name: str) -> Json:

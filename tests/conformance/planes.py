@@ -19,6 +19,7 @@ class Plane(Protocol):
     hops: Hops
     place: Place
     cluster: Cluster
+    settings: Mapping[str, str]  # of a `laneway` command that is asked about the chain
 
     def open(self, lanes: Mapping[str, Lane]) -> None:
         """Starts their copies and writes their objects; requests take them a moment later."""
