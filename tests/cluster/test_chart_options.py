@@ -26,7 +26,7 @@ from tests.support.waiting import until
 Json = dict[str, Any]
 
 RELEASE = "laneway-options"
-PATIENCE = 120.0
+PATIENCE = 300.0
 PASSWORD, TOKEN = "a-password-of-the-tests", "a-token-of-the-tests"
 HOOKS = "hooks.example.com"
 WAY = "way"
@@ -84,7 +84,9 @@ def installed(
         real.apply(*ownparts.objects(places, built, PASSWORD))
         real.apply(*belongings(places))
         for name, place in (("web", places.chain), ("queue", places.team), ("forge", places.team)):
-            real.kubectl("rollout", "status", f"deployment/{name}", "--namespace", place, "--timeout=120s")
+            real.kubectl(
+                "rollout", "status", f"deployment/{name}", "--namespace", place, f"--timeout={PATIENCE:g}s"
+            )
         before = real.get("service", "web", "--namespace", places.chain)
         named = {"configMap": "mine", "chains": ["options"], "namespaces": [places.chain]}
         upgrade(real, folder, places, {**values, "chainsFrom": named})

@@ -26,7 +26,7 @@ ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "install.md").read_text()
 ATTACHING = ROOT / "docs" / "attaching.md"
 RELEASE = "laneway-page"
-SECONDS = 400
+SECONDS = 600
 
 
 @dataclass(frozen=True)
@@ -115,7 +115,7 @@ def reader(real: Context, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
             shop.namespace(found.chain),
             *ownparts.served("web", found.chain, found.built["laneway"], command, PORT),
         )
-        real.kubectl("rollout", "status", "deployment/web", "--namespace", found.chain, "--timeout=120s")
+        real.kubectl("rollout", "status", "deployment/web", "--namespace", found.chain, "--timeout=300s")
         yield found
     finally:
         real.helm("uninstall", RELEASE, "--namespace", found.system, "--ignore-not-found", "--wait")
@@ -138,7 +138,7 @@ def test_kubectl_alone_restores_while_nothing_of_laneway_runs(reader: Reader) ->
     """By the commands of the page about attaching."""
     where = ("--namespace", reader.system)
     reader.cluster.kubectl("scale", "deployment", "--all", "--replicas=0", *where)
-    gone = ("--for=delete", "--timeout=120s", "--selector", "app.kubernetes.io/component in (router, worker)")
+    gone = ("--for=delete", "--timeout=300s", "--selector", "app.kubernetes.io/component in (router, worker)")
     reader.cluster.kubectl("wait", "pod", *gone, *where)
     (script,) = re.findall(r"^```sh\n(.*?)^```$", ATTACHING.read_text(), re.MULTILINE | re.DOTALL)
     names = f"chain={reader.chain} namespace={reader.chain}"
