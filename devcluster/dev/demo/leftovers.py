@@ -1,5 +1,5 @@
-"""Every object in the cluster that belongs to a lane of one chain, of whatever kind: what a teardown must leave
-empty. Lanes of other chains are somebody else's."""
+"""Every object in the cluster that belongs to a lane of one chain, of whatever kind: what a teardown must
+leave empty. Lanes of other chains are somebody else's."""
 
 from __future__ import annotations
 
