@@ -53,7 +53,8 @@ def chain(places: Places) -> Json:
     return {
         "chain": "options",
         "namespace": places.chain,
-        "repositories": [{"url": "https://git.example.invalid/acme/options.git", "name": "acme/options"}],
+        # of the forge's host: it is asked about its own repositories alone
+        "repositories": [{"url": f"https://forge.{places.team}/acme/options.git", "name": "acme/options"}],
         "services": {"web": web},
         "entry": {"service": "web", "host": HOST},
     }
