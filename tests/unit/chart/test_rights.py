@@ -6,8 +6,13 @@ import os
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from devcluster.dev import accounts
 from devcluster.dev.accounts import Installation
+from provisioner.chain.model import Driver
+from provisioner.kinds import KINDS
+from provisioner.routing import drivers
 
 Json = dict[str, Any]
 PAGE = Path(__file__).parents[3] / "docs" / "security.md"
@@ -76,6 +81,35 @@ def test_a_drivers_rights_are_granted_where_it_routes_and_nowhere_else() -> None
         if "networking.istio.io" in rule["apiGroups"]
     }
     assert granted == {"here"}
+
+
+@pytest.mark.parametrize("driver", [Driver.GATEWAY_API, Driver.ISTIO])
+def test_a_drivers_rights_are_those_that_its_tables_ask_for(driver: Driver) -> None:
+    """What it reads is listed and watched; what lanes own is made and removed, and where it writes shared
+    objects, replaced."""
+    asked = drivers.mesh(driver)
+    assert asked is not None
+    read = {"EndpointSlice", *asked.reads}
+    own = {"create", "patch", "delete", *(("update",) if asked.finalizer else ())}
+    wanted = {
+        "worker": {kind: {"list", *(own if kind in asked.owns else ())} for kind in read},
+        "beat": {kind: {"list", "watch"} for kind in read},
+    }
+    found: dict[str, dict[str, set[str]]] = {process: {} for process in wanted}
+    for process, rule in rules():
+        if driver in rule.get("drivers", ()):
+            for kind in kinds_of(rule):
+                found[process].setdefault(kind, set()).update(rule["verbs"])
+    assert found == wanted
+
+
+def kinds_of(rule: Json) -> list[str]:
+    """The kinds whose resources a rule names."""
+    return [
+        one.kind
+        for one in KINDS.values()
+        if one.group in rule["apiGroups"] and one.plural in rule["resources"]
+    ]
 
 
 def test_the_page_about_security_has_the_table_of_today() -> None:
