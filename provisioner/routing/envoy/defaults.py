@@ -15,6 +15,9 @@ Json = dict[str, Any]
 NEVER = "0s"  # of a time-out: there is none
 UNLIMITED = 4294967295
 MOST_STREAMS = 2147483647
+# On one connection to an application: what every server should take before it has said how much it takes
+# (RFC 9113, 6.5.2). More go on further connections; a server that got more would refuse some.
+UPSTREAM_STREAMS = 100
 MOST_HEADERS = 10000
 MOST_HEADER_KB = 8192
 UPGRADES = ("websocket", "SPDY/3.1", "tcp", "CONNECT")
@@ -46,7 +49,7 @@ def http1() -> Json:
     return {"enable_trailers": True, "allow_custom_methods": True, "header_key_format": case_preserved()}
 
 
-def http2() -> Json:
+def http2(streams: int) -> Json:
     """No guard against floods: who could flood the application before still can, and nobody else."""
     guards = (
         "max_outbound_frames",
@@ -56,7 +59,7 @@ def http2() -> Json:
         "max_inbound_window_update_frames_per_data_frame_sent",
     )
     return {
-        "max_concurrent_streams": MOST_STREAMS,
+        "max_concurrent_streams": streams,
         "allow_connect": True,
         # one bad message ends its stream, not all others of the connection
         "override_stream_error_on_invalid_http_message": True,
@@ -96,7 +99,7 @@ def connection_manager() -> Json:
             "default_host_for_http_10": "localhost",
             "ignore_http_11_upgrade": IGNORED_UPGRADES,
         },
-        "http2_protocol_options": http2(),
+        "http2_protocol_options": http2(MOST_STREAMS),
     }
 
 
@@ -110,7 +113,7 @@ def upstream_protocols() -> Json:
         },
         "use_downstream_protocol_config": {
             "http_protocol_options": http1(),
-            "http2_protocol_options": http2(),
+            "http2_protocol_options": http2(UPSTREAM_STREAMS),
         },
     }
     message = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
