@@ -46,7 +46,7 @@ def check(files: Files = None, offline: Offline = False, as_json: AsJson = False
 def _against_cluster(read: tuple[Chain, ...], current: Settings) -> list[Finding]:
     from provisioner import cluster
     from provisioner.errors import ConfigError
-    from provisioner.inspection import gather, rules, server
+    from provisioner.inspection import gather, meshes, rules, server
     from provisioner.routing.router.deployment import RouterSettings
 
     try:
@@ -55,7 +55,9 @@ def _against_cluster(read: tuple[Chain, ...], current: Settings) -> list[Finding
         raise ConfigError(f"{error}; or read the files alone with --offline") from error
     port = RouterSettings("", 0, current.discovery_address).discovery_port
     found = list(server.findings(gather.server(reached)))
-    seen = gather.namespaces(reached, (name for chain in read for name in chain.namespaces))
+    kinds = (*gather.KINDS, *meshes.kinds(read))
+    seen = gather.namespaces(reached, (name for chain in read for name in chain.namespaces), kinds)
+    found += meshes.shared_hosts(read)
     for chain in read:
         found += rules.findings(chain, seen, port)
     return found

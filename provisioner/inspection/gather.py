@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from provisioner.cluster import Cluster
+from provisioner.cluster import Cluster, NotFoundError
 from provisioner.errors import PermanentError
 
 Json = dict[str, Any]
@@ -22,11 +22,13 @@ DEFINITION = "lanes.laneway.dev"
 
 @dataclass(frozen=True)
 class Seen:
-    """Namespaces as read. `unread` says why, by namespace and kind; `absent` are those that do not exist."""
+    """Namespaces as read. `unread` says why, by namespace and kind; `absent` are those that do not exist,
+    `unserved` the kinds that the cluster does not know."""
 
     objects: dict[tuple[str, str], tuple[Json, ...]] = field(default_factory=dict)
     absent: frozenset[str] = frozenset()
     unread: dict[tuple[str, str], str] = field(default_factory=dict)
+    unserved: set[str] = field(default_factory=set)
 
     def of(self, kind: str, *namespaces: str) -> tuple[Json, ...]:
         """The objects of a kind in these namespaces."""
@@ -65,7 +67,7 @@ def namespaces(cluster: Cluster, names: Iterable[str], kinds: Iterable[str] = KI
             absent.add(name)
         else:
             _read(cluster, name, kinds, seen)
-    return Seen(seen.objects, frozenset(absent), seen.unread)
+    return Seen(seen.objects, frozenset(absent), seen.unread, seen.unserved)
 
 
 def _is_absent(cluster: Cluster, name: str) -> bool:
@@ -80,5 +82,7 @@ def _read(cluster: Cluster, namespace: str, kinds: Iterable[str], seen: Seen) ->
     for kind in kinds:
         try:
             seen.objects[namespace, kind] = tuple(cluster.list(kind, namespace))
+        except NotFoundError:
+            seen.unserved.add(kind)
         except PermanentError as error:
             seen.unread[namespace, kind] = error.message

@@ -13,6 +13,7 @@ from provisioner import labels
 from provisioner.chain.model import Chain, Driver, Protocol
 from provisioner.changes import Cause, Verdict
 from provisioner.copies import live, plan
+from provisioner.inspection import meshes
 from provisioner.inspection.findings import Finding, Severity
 from provisioner.inspection.gather import Seen
 from provisioner.lane.model import Lane
@@ -34,6 +35,7 @@ def findings(chain: Chain, seen: Seen, discovery_port: int) -> list[Finding]:
     if chain.driver is Driver.ENVOY:
         for namespace in chain.namespaces:
             found += _attaching(chain, namespace, seen, discovery_port)
+    found += meshes.findings(chain, seen)
     return sorted(set(found))
 
 
