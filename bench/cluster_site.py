@@ -22,10 +22,10 @@ from uuid import uuid4
 import httpx
 
 from bench import cluster_load
+from bench.cluster_release import RELEASE, SYSTEM, Release
 from devcluster.dev import payloads, ports, processes
 from devcluster.dev.cluster import images, shop, tunnel
 from devcluster.dev.cluster.context import Context
-from devcluster.dev.cluster.installation import CHART, RELEASE, SYSTEM, Installation
 from devcluster.dev.ports import HOST
 from devcluster.dev.repository import git
 
@@ -36,7 +36,7 @@ NAMESPACE = "laneway-bench"
 PORT = 8080
 GIT_PORT, HOOKS_PORT = 9418, 8080
 REPOSITORY = "acme/bench"
-PATIENCE = "180s"
+PATIENCE = "300s"
 SCRIPT = Path(cluster_load.__file__).read_text()
 PYTHON = "/opt/laneway/bin/python"
 LOAD = (PYTHON, "-c", SCRIPT)
@@ -57,11 +57,11 @@ class Site:
 
     @cached_property
     def image(self) -> str:
-        return self.installation.images["laneway"]
+        return self.release.images["laneway"]
 
     @cached_property
-    def installation(self) -> Installation:
-        return Installation(self.context, self.folder, images.product(images.builder(self.context)))
+    def release(self) -> Release:
+        return Release(self.context, self.folder, images.product(images.builder(self.context)))
 
     @property
     def clone(self) -> Path:
@@ -72,19 +72,13 @@ class Site:
         self.context.apply(shop.namespace(NAMESPACE), *baseline(self.image))
         for name in ("echo", "idle", "git", "load"):
             self._await(f"deployment/{name}", NAMESPACE)
-        crds = str(CHART / "crds")  # Helm changes no definition that is there
-        self.context.kubectl(
-            "apply", "--server-side", "--force-conflicts", "--field-manager=helm", "-f", crds
-        )
-        self.installation.install(chain(self.image))
+        self.release.install(chain(self.image))
 
     def down(self) -> None:
         """Takes everything out; the Lane definition stays."""
         self.context.kubectl("delete", "lanes", "--selector", f"laneway.dev/chain={CHAIN}", "--wait")
-        self.installation.uninstall()
-        self.context.kubectl(
-            "delete", "namespace", NAMESPACE, SYSTEM, "--ignore-not-found", "--timeout", PATIENCE
-        )
+        self.release.remove()
+        self.context.kubectl("delete", "namespace", NAMESPACE, "--ignore-not-found", "--timeout", PATIENCE)
 
     def restart(self, name: str, namespace: str) -> None:
         """A rolling restart of a Deployment, to its end."""
@@ -123,7 +117,7 @@ class Site:
             stack.enter_context(tunnel.to_pod(self.context, SYSTEM, serve, {self.ports["hooks"]: HOOKS_PORT}))
             hooks = f"http://{HOST}:{self.ports['hooks']}/hooks/github"
             http = stack.enter_context(httpx.Client(timeout=30))
-            forge = Forge(self.clone, hooks, self.installation.secret, http)
+            forge = Forge(self.clone, hooks, self.release.secret, http)
             forge.start(f"git://{HOST}:{self.ports['git']}/{REPOSITORY}.git")
             yield forge
 

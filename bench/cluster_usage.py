@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from bench.cluster_release import SYSTEM
 from bench.cluster_site import NAMESPACE, Site, processes_of
-from devcluster.dev.cluster.installation import SYSTEM
 from tests.support.waiting import until
 
 Json = dict[str, Any]
