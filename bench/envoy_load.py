@@ -18,16 +18,17 @@ import uvloop
 
 @dataclass(frozen=True)
 class Target:
-    """What is asked: an address, and the lane (empty: none)."""
+    """What is asked: an address, the lane (empty: none), and further header lines (each with its end)."""
 
     host: str
     port: int
     lane: str = ""
+    headers: str = ""
 
     @property
     def request(self) -> bytes:
         tag = f"x-preview-lane: {self.lane}\r\n" if self.lane else ""
-        return f"GET / HTTP/1.1\r\nhost: payment\r\n{tag}\r\n".encode()
+        return f"GET / HTTP/1.1\r\nhost: payment\r\n{tag}{self.headers}\r\n".encode()
 
 
 @dataclass(frozen=True)
