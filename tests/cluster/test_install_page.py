@@ -98,9 +98,7 @@ def blocks(heading: str) -> list[str]:
     below = PAGE.partition(f"\n{heading}\n")[2]
     section = re.split(r"^#+ ", below, maxsplit=1, flags=re.MULTILINE)[0]
     lines = [line.strip() for line in section.splitlines() if re.match(r" {4,}\S", line)]
-    inline = re.findall(r"^\d+\. `(helm .*)`$", section, re.MULTILINE)
-    joined = "\n".join([*lines, *inline])
-    return re.split(r"(?<!\\)\n", joined)
+    return re.split(r"(?<!\\)\n", "\n".join(lines))
 
 
 @pytest.fixture(scope="module")
