@@ -62,7 +62,7 @@ class Watching:
 
     def _unused_files(self) -> str:
         if self._files.problem is not None:
-            return f"the chain files of before are used: {self._files.problem}"
+            return f"what the files said before is used: {self._files.problem}"
         if self._newest is not self._state.view:
             return f"the chain files of before are used until these are listed: {_said(self._newest)}"
         return ""

@@ -142,7 +142,7 @@ def test_wrong_files_and_a_chain_that_no_file_describes_take_nothing_away(world:
 
     world.router.files.problem = ConfigError("chain: is required", where="shop.yaml:1")
     assert (
-        "the chain files of before are used: shop.yaml:1: chain: is required" in world.router.watching.problem
+        "what the files said before is used: shop.yaml:1: chain: is required" in world.router.watching.problem
     )
     write(world, replace(chain(), name="other"))
 
