@@ -10,7 +10,7 @@ import threading
 import pytest
 
 from tests.support.routing import endpoint_slice, wait_until
-from tests.support.wire import TCP_LISTENER, Wire, client, exactly, rest
+from tests.support.wire import TCP_LISTENER, Wire, client, exactly, rest, silence
 
 MEGABYTE = 1 << 20
 
@@ -127,3 +127,16 @@ def test_a_client_that_hangs_up_is_gone_for_the_application(world, database):
     with to_database(world):
         pass
     wait_until(ended.is_set, what="the application's knowledge")
+
+
+def test_a_client_that_rests_gets_all_that_was_sent_before_the_end(world, database):
+    size = 8 * MEGABYTE
+
+    async def leaving(reader, writer):
+        writer.write(bytes(size))
+        await writer.drain()
+
+    database(leaving)
+    with to_database(world) as connection:
+        silence(2)
+        assert len(rest(connection)) == size

@@ -9,6 +9,7 @@ import pytest
 from tests.support.routing import endpoint_slice, lane, wait_until
 from tests.support.wire import END, Wire, answering, client, fields, rest, until
 
+CHUNKED = b"5\r\nhello\r\n0\r\n\r\n"
 OK = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n"
 TAG = b"x-preview-lane: pr-4\r\n"
 both = pytest.mark.parametrize("tag", [b"", TAG], ids=["untagged", "tagged"])
@@ -238,3 +239,69 @@ def test_an_answer_that_breaks_off_breaks_off_for_the_client(through, world, tag
         connection.sendall(b"GET / HTTP/1.1\r\nhost: payment\r\n" + tag + b"\r\n")
         until(connection)
         assert rest(connection) == b"half", "the connection ends, and the answer is not whole"
+
+
+@both
+def test_a_thousand_headers_pass_both_ways(through, world, tag):
+    many = [(f"x-{number}", str(number)) for number in range(1000)]
+    lines = "".join(f"{key}: {value}\r\n" for key, value in many)
+    wire = through(answer=f"HTTP/1.1 200 OK\r\n{lines}content-length: 0\r\n\r\n".encode())
+    answer = asked(world, lines.encode(), tag)
+    assert [one for one in fields(wire.heads[-1]) if one in many] == many
+    assert [one for one in fields(answer) if one in many] == many
+
+
+@both
+def test_an_answer_that_ends_with_its_connection_is_whole(through, world, tag):
+    async def old(reader, writer):
+        await reader.readuntil(END)
+        writer.write(b"HTTP/1.0 200 OK\r\n\r\n" + bytes(1_000_000))
+        await writer.drain()
+
+    through(old)
+    with client(world.envoy.address) as connection:
+        connection.sendall(b"GET / HTTP/1.0\r\n" + tag + b"\r\n")
+        until(connection)
+        assert rest(connection) == bytes(1_000_000)
+
+
+@both
+def test_requests_that_do_not_wait_for_answers_get_them_in_order(through, world, tag):
+    wire = through()
+    with client(world.envoy.address) as connection:
+        connection.sendall(
+            b"".join(b"GET /%d HTTP/1.1\r\nhost: payment\r\n%s\r\n" % (n, tag) for n in range(10))
+        )
+        for _ in range(10):
+            assert until(connection).startswith(b"HTTP/1.1 200 OK\r\n")
+    assert [head.split()[1] for head in wire.heads] == [b"/%d" % n for n in range(10)]
+
+
+@both
+def test_a_chunked_body_stays_chunked_and_a_measured_one_measured(through, world, tag):
+    async def noting(reader, writer):
+        for body in (CHUNKED, b"hello"):
+            wire.heads.append(await reader.readuntil(END))
+            assert await reader.readexactly(len(body)) == body
+            writer.write(OK)
+
+    wire = through(noting)
+    with client(world.envoy.address) as connection:
+        head = b"POST / HTTP/1.1\r\nhost: payment\r\n" + tag
+        connection.sendall(head + b"transfer-encoding: chunked\r\n\r\n" + CHUNKED)
+        until(connection)
+        connection.sendall(head + b"content-length: 5\r\n\r\nhello")
+        until(connection)
+    chunked, measured = (dict(fields(head)) for head in wire.heads)
+    assert (chunked.get("transfer-encoding"), chunked.get("content-length")) == ("chunked", None)
+    assert (measured.get("transfer-encoding"), measured.get("content-length")) == (None, "5")
+
+
+@both
+def test_a_path_of_60_kilobytes_passes(through, world, tag):
+    wire = through()
+    path = b"/" + b"a" * 60_000
+    with client(world.envoy.address) as connection:
+        connection.sendall(b"GET " + path + b" HTTP/1.1\r\nhost: payment\r\n" + tag + b"\r\n")
+        assert until(connection).startswith(b"HTTP/1.1 200 OK\r\n")
+    assert wire.heads[-1].split()[1] == path
