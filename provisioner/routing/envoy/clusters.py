@@ -8,7 +8,7 @@ from typing import Any
 
 from provisioner.chain.model import Warmup
 from provisioner.routing.envoy import defaults
-from provisioner.routing.envoy.resources import CLUSTER, Resource, from_json
+from provisioner.routing.envoy.resources import CLUSTER, Resource, from_template
 
 Json = dict[str, Any]
 
@@ -57,17 +57,16 @@ def missing_name(service: str, port: int) -> str:
 
 
 def baseline(name: str, warmup: Warmup | None) -> Resource:
-    return from_json(CLUSTER, name, _discovered(name, defaults.BASELINE_CONNECT, warmup))
+    return from_template(CLUSTER, name, _discovered(defaults.BASELINE_CONNECT, warmup))
 
 
 def lanes(name: str, warmup: Warmup | None) -> Resource:
-    fields = _discovered(name, defaults.LANE_CONNECT, warmup) | {"lb_subset_config": SUBSETS}
-    return from_json(CLUSTER, name, fields)
+    fields = _discovered(defaults.LANE_CONNECT, warmup) | {"lb_subset_config": SUBSETS}
+    return from_template(CLUSTER, name, fields)
 
 
-def _discovered(name: str, connect: str, warmup: Warmup | None) -> Json:
+def _discovered(connect: str, warmup: Warmup | None) -> Json:
     return {
-        "name": name,
         "type": "EDS",
         "connect_timeout": connect,
         # no time-out for the first endpoints: the cluster waits for them instead of starting empty

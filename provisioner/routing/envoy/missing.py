@@ -1,8 +1,8 @@
 """What answers for a copy that a strict lane lacks: 503, with the lane and the service in its text.
 
 The endpoint of such a copy is an internal listener with this one route. It also is the second priority of a
-strict lane's ready copy: of the requests that no pod took, none ends at the baseline. Over gRPC Envoy says the
-same as status UNAVAILABLE, with the text as its message.
+strict lane's ready copy: of the requests that no pod took, none ends at the baseline. Over gRPC Envoy says
+the same as status UNAVAILABLE, with the text as its message.
 """
 
 from __future__ import annotations

@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from envoy.config.cluster.v3 import cluster_pb2
@@ -90,6 +91,21 @@ def from_json(type_url: str, name: str, fields: Json) -> Resource:
     """
     body = json_format.ParseDict(fields, _MESSAGES[type_url]()).SerializeToString(deterministic=True)
     return Resource(type_url, name, _version(json.dumps(fields, sort_keys=True).encode()), body)
+
+
+def from_template(type_url: str, name: str, fields: Json) -> Resource:
+    """As `from_json`, of fields that many resources share but for their `name`: they are read once."""
+    text = json.dumps(fields, sort_keys=True)
+    message = _MESSAGES[type_url]()
+    message.CopyFrom(_read(type_url, text))
+    message.name = name
+    body = message.SerializeToString(deterministic=True)
+    return Resource(type_url, name, _version(f"{name} {text}".encode()), body)
+
+
+@lru_cache(maxsize=64)
+def _read(type_url: str, text: str) -> Any:
+    return json_format.Parse(text, _MESSAGES[type_url]())
 
 
 def _version(content: bytes) -> str:
