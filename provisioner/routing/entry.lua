@@ -61,7 +61,13 @@ local function from_ticket(handle, headers, text)
   return (lane_of(handle, TICKETED))
 end
 
--- A path without the parameters that hold a token. It cannot lead to another host, which two slashes would.
+-- The parameter's value, the first of several, which is the one whose signature was checked.
+local function parameter(path)
+  local query = path:match("%?(.*)$")
+  return query and ("&" .. query):match("&" .. PARAMETER .. "=([^&]*)")
+end
+
+-- A path without that parameter.
 local function without_token(path)
   local target, query = path:match("^([^?]*)%?(.*)$")
   local kept = {}
@@ -71,6 +77,7 @@ local function without_token(path)
   return target .. (#kept > 0 and "?" .. table.concat(kept, "&") or "")
 end
 
+-- A path as a place to go to. It cannot lead to another host, which two slashes would.
 local function location(path)
   return path:find("^/[/\\]") and "/." .. path or path
 end
@@ -109,7 +116,7 @@ end
 -- The lane of the link that was followed, if one was; and whether the request is answered by that.
 local function from_link(handle, headers)
   local path = LINK ~= "" and headers:get(":path")
-  local value = path and path:match("[?&]" .. PARAMETER .. "=([^&]*)")
+  local value = path and parameter(path)
   if not value then return nil, false end
   local method = headers:get(":method")
   local browsing = (method == "GET" or method == "HEAD") and not headers:get("upgrade")
@@ -162,9 +169,7 @@ local function forbid(handle, lane)
   refuse(handle, "403", "The previews of " .. CHAIN .. " are not open to everyone." .. how .. "\n")
 end
 
-function envoy_on_request(handle)
-  local headers = handle:headers()
-  if headers:get(TARGET) then headers:remove(TARGET) end
+local function decide(handle, headers)
   local link, answered = from_link(handle, headers)
   if answered then return end
   local text = headers:get("cookie")
@@ -180,4 +185,15 @@ function envoy_on_request(handle)
   if named and not lane and FORBIDDEN then return forbid(handle, named) end
   baggage = clean(headers, baggage)
   if lane then enter(handle, headers, lane, nil, baggage, nil, 0, nil) end
+end
+
+-- Should something above be wrong, Envoy would let the request pass as it came; it must not.
+function envoy_on_request(handle)
+  local headers = handle:headers()
+  if headers:get(TARGET) then headers:remove(TARGET) end
+  local fine, problem = pcall(decide, handle, headers)
+  if fine then return end
+  handle:logErr(problem)
+  headers:remove(TARGET)
+  clean(headers, headers:get("baggage"))
 end

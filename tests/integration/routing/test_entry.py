@@ -7,7 +7,7 @@ from dataclasses import replace
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from opentelemetry import baggage as otel
 from opentelemetry.baggage.propagation import W3CBaggagePropagator
@@ -153,6 +153,31 @@ def test_without_proxies_nobody_can_say_where_they_come_from(doors: Doors) -> No
 def test_what_a_request_says_of_its_way_reaches_the_application(doors: Doors) -> None:
     sent = ("x-forwarded-for", "203.0.113.7, 198.51.100.1")
     assert sent in doors(PROXIED).ask([sent]).seen
+
+
+# what parsers stumble over, between what they look for
+shreds = st.sampled_from(
+    [*"?&=;,%/\\.: ", "preview", "preview=", "preview-lane", "laneway-preview", "pr-4", "off", "a.b.c", "%2D"]
+)
+strange = st.lists(shreds, max_size=8).map("".join)
+
+
+@settings(max_examples=250, deadline=None)
+@given(path=strange, cookie=strange, baggage=strange, way=strange)
+@example(path="&preview=off", cookie="", baggage="", way="")
+def test_nothing_that_is_sent_makes_the_filter_stumble(
+    doors: Doors, path: str, cookie: str, baggage: str, way: str
+) -> None:
+    door = doors(PROXIED)
+    sent = [("x-preview_lane", "pr-4"), ("x-forwarded-for", way), ("baggage", baggage)]
+    sent.append(("cookie", f"{TICKET}=a.b.c;{cookie}"))
+    answer = door.ask(sent, "/" + path.replace(" ", ""))
+    assert answer.status in (200, 302, 403)
+    if answer.status == 200:
+        assert answer.served is None
+        assert "preview-lane" not in understood(answer.baggage)
+        assert "x-preview_lane" not in dict(answer.seen)
+    assert "script log" not in door.world.envoy.log()
 
 
 NETWORKS = ("10.1.128.0/17", "192.0.2.7/32", "198.51.100.0/23", "2001:db8:8000::/33", "fe80::/10")
