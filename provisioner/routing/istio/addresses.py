@@ -7,6 +7,7 @@ anywhere; everything else is no Service (Istio does not complete SERVICE.NAMESPA
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Any
 
 Json = dict[str, Any]
@@ -18,6 +19,7 @@ MESH = "mesh"  # what stands among `gateways` for the sidecars
 _IN_FULL = re.compile(r"([^.*]+)\.([^.*]+)\.svc\..+")
 
 
+@lru_cache(maxsize=4096)
 def service(host: str, namespace: str) -> Key | None:
     """The Service that a host in an object of a namespace means; None where it means none."""
     if host and "." not in host and "*" not in host:

@@ -16,7 +16,7 @@ from provisioner.routing.intent import ChainIntent
 from provisioner.routing.istio import lines, variants
 from provisioner.routing.istio.addresses import Key
 from provisioner.routing.istio.hosts import Host
-from provisioner.routing.istio.matches import regardless_of_case
+from provisioner.routing.istio.matches import ignores_case, regardless_of_case
 from provisioner.routing.istio.standing import Standing
 from provisioner.routing.istio.variants import Asked
 from provisioner.routing.mesh import Finding
@@ -25,6 +25,7 @@ Json = dict[str, Any]
 
 API_VERSION = "networking.istio.io/v1"
 KIND = "VirtualService"
+_HERE = ["."]  # seen in its own namespace, where the line that delegates to it is
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,7 @@ class Entered:
     def own(self) -> Iterator[Json]:
         """The lanes' own VirtualServices: what their lines delegate to, and their preview hosts."""
         for lane in sorted(self.lanes.keys() & self.lines.keys()):
-            yield self._delegate(lane)
+            yield self._delegate(lane, self.lines[lane])
             if self._previews:
                 yield self._preview(lane)
 
@@ -106,8 +107,14 @@ class Entered:
         )
 
     def _line(self, lane: str) -> Json:
-        matches = regardless_of_case(self.host.ways.of_lane(lane), self.host.rules)
+        matches = self.host.ways.of_lane(lane)
+        if self._ignores_case:
+            matches = regardless_of_case(matches)
         return lines.line(self.intent.name, lane, matches, self._name(lane), self.host.namespace)
+
+    @cached_property
+    def _ignores_case(self) -> bool:
+        return ignores_case(self.host.rules)
 
     def _name(self, lane: str, part: str = "") -> str:
         return names.derived(self.host.name + part, lane)
@@ -159,11 +166,11 @@ class Entered:
     def _known(self) -> frozenset[Key]:
         return frozenset((one.namespace, one.name) for one in self.intent.services)
 
-    def _delegate(self, lane: str) -> Json:
-        rules = variants.of_lane(self.host.rules, self.lines[lane]["match"], self._asked(lane))
-        return self._virtual(lane, self._name(lane), {"exportTo": ["."], "http": rules})
+    def _delegate(self, lane: str, line: Json) -> Json:
+        rules = variants.of_lane(self.host.rules, line["match"], self._asked(lane))
+        return self._virtual(lane, line["delegate"]["name"], {"exportTo": _HERE, "http": rules})
 
-    @property
+    @cached_property
     def _previews(self) -> bool:
         """Whether lanes need VirtualServices for their preview hosts: where a gateway leads to the entry,
         unless the user's takes all preview hosts by itself."""

@@ -13,7 +13,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from provisioner import labels
+from provisioner import labels, names
 
 Json = dict[str, Any]
 
@@ -87,6 +87,8 @@ def original(live: Json) -> str:
 
 def fit(size: int, wanted: Mapping[str, Json]) -> tuple[dict[str, Json], tuple[str, ...]]:
     """The lines, in their order, that an object of `size` bytes has room for, and the lanes of the rest."""
+    if size + len(wanted) * _at_most(wanted) <= MOST_BYTES:
+        return dict(wanted), ()
     taken: dict[str, Json] = {}
     refused: list[str] = []
     for lane, rule in wanted.items():
@@ -97,6 +99,12 @@ def fit(size: int, wanted: Mapping[str, Json]) -> tuple[dict[str, Json], tuple[s
             taken[lane] = rule
             size += needed
     return taken, tuple(refused)
+
+
+def _at_most(wanted: Mapping[str, Json]) -> int:
+    """A bound for the size of each line, by that of the longest name."""
+    longest = max(wanted, key=len)
+    return len(canonical(wanted[longest])) + 2 * names.LABEL_LIMIT
 
 
 def digest(thing: Any) -> str:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from provisioner.chain.model import Carriers, Entry
@@ -51,11 +52,12 @@ class Ways:
 
     def of_lane(self, lane: str) -> list[Json]:
         """What a request of this lane matches, one of these."""
-        return [match for carrier in _CARRIERS for match in self._by(carrier, lane)]
+        return [self._match(carrier, lane) for carrier in self._carriers]
 
     def of_any(self) -> list[Json]:
         """What a request of any lane matches, where the carrier counts."""
-        return [match for carrier in (Carrier.HEADER, Carrier.BAGGAGE) for match in self._by(carrier, "")]
+        some = (Carrier.HEADER, Carrier.BAGGAGE)
+        return [self._match(carrier, "") for carrier in self._carriers if carrier in some]
 
     def refused(self) -> list[Json]:
         """What a request from outside that says anything by what does not count matches: no matter what it
@@ -67,39 +69,41 @@ class Ways:
         outside = list(self.outer)
         return [{"headers": {name: {"regex": text}}, "gateways": outside} for name, text in said.items()]
 
-    def _by(self, carrier: Carrier, lane: str) -> Iterable[Json]:
-        if carrier is not Carrier.HEADER and not self._is_configured(carrier):
-            return
-        match = self._match(carrier, lane)
-        if not self.guarded:
-            yield match
-        elif self._counts(carrier, inside=False):
-            yield {**match, "gateways": [MESH, *self.outer]}
-        else:
-            yield {**match, "gateways": [MESH]}  # where sidecars do not take it, this matches nothing
+    @cached_property
+    def _carriers(self) -> tuple[Carrier, ...]:
+        """Those that count here for anybody, first the one that wins."""
+        return tuple(one for one in _CARRIERS if one is Carrier.HEADER or self._is_configured(one))
 
     def _is_configured(self, carrier: Carrier) -> bool:
-        return (
-            self.entered
-            and self._counts(carrier, inside=True)
-            and (carrier is not Carrier.HOST or bool(self.domain))
-        )
+        leads_here = carrier is not Carrier.HOST or bool(self.domain)
+        return self.entered and leads_here and self._counts(carrier, inside=True)
 
     def _counts(self, carrier: Carrier, *, inside: bool) -> bool:
         return carrier in counted(self.entry, inside=inside)
 
     def _match(self, carrier: Carrier, lane: str) -> Json:
-        without = {
-            _name(before, self.carriers): self._value(before, "")
-            for before in _CARRIERS[: _CARRIERS.index(carrier)]
-            if before is Carrier.HEADER or self._is_configured(before)
-        }
-        where = (
-            {"authority": self._value(carrier, lane)}
-            if carrier is Carrier.HOST
-            else {"headers": {_name(carrier, self.carriers): self._value(carrier, lane)}}
-        )
-        return {**where, "withoutHeaders": without} if without else where
+        value = self._value(carrier, lane)
+        where = {"authority": value} if carrier is Carrier.HOST else {"headers": {self._name(carrier): value}}
+        return where | self._restrictions[carrier]
+
+    @cached_property
+    def _restrictions(self) -> Mapping[Carrier, Json]:
+        """What a match by a carrier asks for beside: that no carrier before it names any lane, and where the
+        request comes from, if that makes a difference."""
+        found: dict[Carrier, Json] = {}
+        before: Json = {}
+        for carrier in self._carriers:
+            found[carrier] = {"withoutHeaders": dict(before)} if before else {}
+            if self.guarded:
+                counts = self._counts(carrier, inside=False)
+                # where sidecars do not take it, their name alone matches nothing
+                found[carrier]["gateways"] = [MESH, *self.outer] if counts else [MESH]
+            if carrier is not Carrier.HOST:
+                before[self._name(carrier)] = self._value(carrier, "")
+        return found
+
+    def _name(self, carrier: Carrier) -> str:
+        return self.carriers.header if carrier is Carrier.HEADER else carrier.value
 
     def _value(self, carrier: Carrier, lane: str) -> Json:
         """What names the lane; any lane, where it is empty."""
@@ -118,15 +122,14 @@ class Ways:
 _CARRIERS = (Carrier.HEADER, Carrier.BAGGAGE, Carrier.COOKIE, Carrier.HOST)
 
 
-def _name(carrier: Carrier, carriers: Carriers) -> str:
-    return carriers.header if carrier is Carrier.HEADER else carrier.value
+def ignores_case(rules: Iterable[Json]) -> bool:
+    """Whether one of the rules ignores the case of paths: Istio delegates nothing to it by a rule that does
+    not."""
+    return any(match.get("ignoreUriCase") for rule in rules for match in rule.get("match") or ())
 
 
-def regardless_of_case(matches: Sequence[Json], rules: Iterable[Json]) -> list[Json]:
-    """A lane's matches, for these rules: Istio delegates nothing to a rule that ignores the case of paths
-    unless the delegating one does."""
-    if not any(match.get("ignoreUriCase") for rule in rules for match in rule.get("match") or ()):
-        return list(matches)
+def regardless_of_case(matches: Sequence[Json]) -> list[Json]:
+    """Matches that can be joined with those that ignore the case of paths, and with the others."""
     return [*matches, *({**match, "ignoreUriCase": True} for match in matches)]
 
 

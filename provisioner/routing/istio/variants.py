@@ -53,7 +53,8 @@ def in_front(rules: Iterable[Json], roots: Sequence[Json], asked: Asked) -> list
     """The user's rules for requests that match `roots` as well, to stand in front of them."""
     found: list[Json] = []
     for rule in rules:
-        joined = matches.join(matches.regardless_of_case(roots, [rule]), rule.get("match") or ())
+        ways = matches.regardless_of_case(roots) if matches.ignores_case([rule]) else roots
+        joined = matches.join(ways, rule.get("match") or ())
         if joined:
             found.append(variant({**rule, "match": joined}, asked))
     return found
@@ -104,7 +105,9 @@ def _destination(route: Json, asked: Asked) -> Json:
         who = copy.origin or asked.lane
         destination = {**destination, "host": addresses.spoken((key[0], copy.name), asked.namespace)}
     says = {served(asked.header): f"{key[1]}={who}"}
-    return {**route, "destination": destination, "headers": _saying(route.get("headers") or {}, says)}
+    given = route.get("headers")
+    headers = _saying(given, says) if given else {"response": {"set": says}}
+    return {**route, "destination": destination, "headers": headers}
 
 
 def _with_header(rule: Json, asked: Asked) -> Json:
