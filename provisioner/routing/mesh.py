@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, Protocol
 
 from provisioner import labels
@@ -133,15 +134,10 @@ class Driver(Protocol):
         ...
 
 
-def owned_by(lane: Lane) -> Json:
-    """The reference by which the cluster collects an object with its lane."""
-    return {
-        "apiVersion": labels.API_VERSION,
-        "kind": "Lane",
-        "name": lane.object_name,
-        "uid": lane.uid,
-        "controller": True,
-    }
+@lru_cache(maxsize=1 << 12)
+def _owners(name: str, uid: str) -> list[Json]:
+    """The reference by which the cluster collects an object with its lane; the same object for all of its."""
+    return [{"apiVersion": labels.API_VERSION, "kind": "Lane", "name": name, "uid": uid, "controller": True}]
 
 
 def metadata(lane: Lane, service: str, namespace: str, name: str) -> Json:
@@ -150,5 +146,5 @@ def metadata(lane: Lane, service: str, namespace: str, name: str) -> Json:
         "name": name,
         "namespace": namespace,
         "labels": labels.of_copy(lane.chain, lane.name, service),
-        "ownerReferences": [owned_by(lane)],
+        "ownerReferences": _owners(lane.object_name, lane.uid),
     }

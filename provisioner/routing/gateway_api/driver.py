@@ -99,8 +99,8 @@ class _Compiling:
             yield from self._of_lane(scope, name, self._copies_at(scope, name), how)
 
     def _copies_at(self, scope: Scope, lane: str) -> dict[Place, Copy]:
-        found = {place: self._copies.get(place, {}).get(lane) for place in scope.places}
-        return {place: copy for place, copy in found.items() if copy}
+        known = self._copies
+        return {place: copy for place in scope.places if (copy := known.get(place, {}).get(lane))}
 
     def _of_lane(self, scope: Scope, name: str, copies: dict[Place, Copy], how: How) -> Iterator[Json]:
         lane = self._existing.lanes.get(name)
@@ -127,7 +127,7 @@ def _grpc(intent: ChainIntent, existing: Existing) -> frozenset[Place]:
         for one in existing.services
         if ((metadata := one["metadata"])["namespace"], metadata["name"]) in names
         for port in one["spec"].get("ports") or ()
-        if str(port.get("appProtocol") or (port.get("name") or "").split("-")[0]).lower() == "grpc"
+        if "grpc" in (str(port.get("appProtocol")).lower(), (port.get("name") or "").split("-")[0].lower())
     )
 
 

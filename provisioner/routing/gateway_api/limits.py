@@ -18,6 +18,10 @@ MOST_MATCHES = 127
 
 def spread(rules: Iterable[Json]) -> Iterator[list[Json]]:
     """The rules in their order, in groups that one route can hold each."""
+    rules = list(rules)
+    if len(rules) <= MOST_RULES and sum(len(one["matches"]) for one in rules) <= MOST_MATCHES_OF_A_RULE:
+        yield rules
+        return
     group: list[Json] = []
     matches = 0
     for rule in (part for whole in rules for part in _parts(whole)):

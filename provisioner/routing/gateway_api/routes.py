@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from provisioner import names
@@ -17,6 +18,8 @@ from provisioner.routing.intent import ChainIntent, Copy, State
 from provisioner.routing.mesh import Responder
 
 Json = dict[str, Any]
+
+_derived = lru_cache(maxsize=1 << 16)(names.derived)  # always the same are asked for
 
 
 @dataclass(frozen=True)
@@ -34,20 +37,20 @@ def of_lane(
     """A lane's objects in one scope, in the order of application."""
     carriers = asking.intent.carriers
     asked = Asked(lane.chain, lane.name, carriers, copies, how, asking.responder, asking.grpc)
-    found = (variants.variant(rule, asked) for rule in scope.rules)
-    rules = [one for one in found if one is not None]
+    rules = [one for rule in scope.rules if (one := variants.variant(rule, asked)) is not None]
     if scope.alone:
         rules += [rule.body for rule in scope.rules]
-    for place, copy in sorted(copies.items()):
-        if place[0] != scope.namespace and copy.state is State.READY:
+    far = [(place, copy) for place, copy in copies.items() if place[0] != scope.namespace]
+    for place, copy in sorted(far):
+        if copy.state is State.READY:
             yield _grant(scope, lane, place, copy)
     for number, part in enumerate(limits.spread(rules)):
         yield _route(scope, lane, number, part)
 
 
 def _route(scope: Scope, lane: Lane, number: int, rules: list[Json]) -> Json:
-    name = f"{names.derived(scope.stem, lane.name)}.{scope.suffix}" + (f".{number:02}" if number else "")
-    spec: Json = {"parentRefs": list(scope.parents), "rules": rules}
+    name = f"{_derived(scope.stem, lane.name)}.{scope.suffix}" + (f".{number:02}" if number else "")
+    spec: Json = {"parentRefs": scope.parent_refs, "rules": rules}
     if scope.hostnames:
         spec["hostnames"] = list(scope.hostnames)
     return {

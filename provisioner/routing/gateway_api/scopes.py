@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from provisioner.chain.model import Protocol
@@ -30,7 +31,12 @@ class Scope:
     hostnames: tuple[str, ...] = ()
     alone: bool = False
 
-    @property
+    @cached_property
+    def parent_refs(self) -> list[Json]:
+        """The parents as JSON has them."""
+        return list(self.parents)
+
+    @cached_property
     def places(self) -> frozenset[Place]:
         """The Service ports that the rules lead to."""
         return frozenset(place for rule in self.rules for place in rule.backends if place)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import Enum
+from functools import lru_cache
 from typing import Any
 
 from provisioner.chain.model import Carriers
@@ -66,8 +67,8 @@ def variant(rule: Rule, asked: Asked) -> Json | None:
         matches = [_with_header(one, asked) for one in matches if not names_header(one, asked.carriers)]
     if not matches:
         return None
-    kept = {key: value for key, value in rule.body.items() if key not in ("name", "matches")}
-    made: Json = {**kept, "matches": matches}
+    made: Json = {**rule.body, "matches": matches}
+    made.pop("name", None)
     header = asked.carriers.header
     if asked.how is How.REFUSED:
         made["filters"] = _removed(made.get("filters") or (), header)
@@ -84,27 +85,30 @@ def names_header(match: Json, carriers: Carriers) -> bool:
 
 
 def _with_header(match: Json, asked: Asked) -> Json:
-    header = {"type": "Exact", "name": asked.carriers.header, "value": asked.lane}
-    return {**EVERY_PATH, **match, "headers": [header, *(match.get("headers") or ())]}
+    every_path = _of_lane(asked.carriers.header, asked.lane)
+    if match is EVERY_PATH:
+        return every_path
+    return {**every_path, **match, "headers": [*every_path["headers"], *(match.get("headers") or ())]}
+
+
+@lru_cache(maxsize=1 << 12)
+def _of_lane(header: str, lane: str) -> Json:
+    """The match of a lane's requests to any path; the same object for all of a lane's routes."""
+    return {**EVERY_PATH, "headers": [{"type": "Exact", "name": header, "value": lane}]}
 
 
 def _redirect(made: Json, rule: Rule, asked: Asked) -> None:
     """Leads the rule to the lane's copies, where it leads to services that have some."""
     copies = [asked.copies.get(place) if place else None for place in rule.backends]
-    missing = next((one for one in zip(copies, rule.backends, strict=True) if _is_missing(one[0])), None)
-    if missing is not None and missing[1] is not None:
-        _refuse(made, rule, missing[1], asked)
-        return
-    refs = rule.body.get("backendRefs") or ()
+    for copy, place in zip(copies, rule.backends, strict=True):
+        if copy is not None and place is not None and copy.state is State.MISSING:
+            _refuse(made, rule, place, asked)
+            return
     if any(copies):
-        made["backendRefs"] = _replaced(rule, list(refs), copies)
+        made["backendRefs"] = _replaced(rule, rule.body["backendRefs"], copies)
         if all(copies):
             served = {SERVED: _served(rule, copies, asked.lane)}
             made["filters"] = modified(made.get("filters") or (), "ResponseHeaderModifier", served)
-
-
-def _is_missing(copy: Copy | None) -> bool:
-    return copy is not None and copy.state is State.MISSING
 
 
 def _served(rule: Rule, copies: list[Copy | None], lane: str) -> str:
