@@ -103,19 +103,23 @@ def latencies(site: Site) -> Iterator[Row]:
 
 def deliveries(forge: Forge, cluster: Cluster, names: Sequence[str]) -> Iterator[Row]:
     """One lane after the other, from the delivery to Ready."""
-    own, whole = [], []
-    for number, name in enumerate(names, 1):
-        with watching(cluster) as moments:
-            began = time.monotonic()
-            forge.open(number, name)
-            until(lambda name=name: name in moments.ready, f"{name} is Ready", PATIENCE)  # type: ignore[misc]
-        total = moments.ready[name] - began
-        starting = moments.started[name] - moments.created[name]
-        whole.append(total)
-        own.append(total - starting)
-    yield figure("delivery to Ready", statistics.median(whole), "s")
+    found = [_delivery(forge, cluster, number, name) for number, name in enumerate(names, 1)]
+    own = [before + after for before, _, after in found]
+    yield figure("delivery to Ready", statistics.median(map(sum, found)), "s")
     yield figure("delivery to Ready, less the pods' own start", statistics.median(own), "s", target="< 2")
+    yield figure("of it, delivery to the pod", statistics.median(before for before, _, _ in found), "s")
+    yield figure("of it, the pod's readiness to Ready", statistics.median(after for *_, after in found), "s")
     yield figure("the same, the slowest", max(own), "s")
+
+
+def _delivery(forge: Forge, cluster: Cluster, number: int, name: str) -> tuple[float, float, float]:
+    """Seconds from the delivery to the lane's pod, to its readiness, and to the lane's Ready."""
+    with watching(cluster) as moments:
+        began = time.monotonic()
+        forge.open(number, name)
+        until(lambda: name in moments.ready and name in moments.started, f"{name} is Ready", PATIENCE)
+    created, started = moments.created[name], moments.started[name]
+    return created - began, started - created, max(0.0, moments.ready[name] - started)
 
 
 def crowd(forge: Forge, cluster: Cluster, names: Sequence[str]) -> Row:
