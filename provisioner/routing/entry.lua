@@ -165,7 +165,7 @@ local function clean(headers, baggage)
 end
 
 local function forbid(handle, lane)
-  local how = LINK ~= "" and " Ask for a link: laneway link " .. CHAIN .. " " .. lane or ""
+  local how = TRUST == "signed" and " Ask for a link: laneway link " .. CHAIN .. " " .. lane or ""
   refuse(handle, "403", "The previews of " .. CHAIN .. " are not open to everyone." .. how .. "\n")
 end
 

@@ -112,6 +112,11 @@ def test_a_request_without_a_lane_reaches_the_application_as_it_was(doors: Doors
         assert [one for one in got if one[0] != "x-forwarded-proto"] == sent
 
 
+def test_who_no_link_could_let_in_is_not_told_to_ask_for_one(doors: Doors) -> None:
+    answer = doors(replace(NONE, untrusted=Untrusted.FORBIDDEN)).ask([("x-preview-lane", "pr-4")])
+    assert (answer.status, answer.body) == (403, b"The previews of shop are not open to everyone.\n")
+
+
 def test_who_is_forbidden_is_told_what_to_do(doors: Doors) -> None:
     answer = doors(REFUSING).ask([("host", f"pr-4.{DOMAIN}")])
     assert answer.status == 403
