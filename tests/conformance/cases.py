@@ -94,6 +94,10 @@ def _bag(*values: str) -> Headers:
     return [("baggage", value) for value in values]
 
 
+def _cookie(value: str) -> Headers:
+    return [("cookie", value)]
+
+
 def _host(value: str) -> Headers:
     return [("host", value)]
 
@@ -157,6 +161,17 @@ BAGGAGE: dict[str, tuple[Headers, str | None]] = {
     "170 other members": (_bag(",".join(f"k{n}=v{n}" for n in range(170)) + ",preview-lane=pr-4"), "pr-4"),
 }
 
+COOKIES: dict[str, tuple[Headers, str | None]] = {
+    "alone": (_cookie("preview-lane=pr-4"), "pr-4"),
+    "between others": (_cookie("a=1; preview-lane=pr-4; b=2"), "pr-4"),
+    "a name that begins like the lane's": (_cookie("preview-lane=pr-42"), "pr-42"),
+    "a cookie whose name ends alike": (_cookie("my-preview-lane=pr-4"), None),
+    "the name within a value": (_cookie("a=preview-lane=pr-4"), None),
+    "in quotes": (_cookie('preview-lane="pr-4"'), None),
+    "a name in capitals": (_cookie("preview-lane=PR-4"), None),
+    "twice": (_cookie("preview-lane=pr-4; preview-lane=pr-42"), "pr-4"),
+}
+
 HOSTS: dict[str, tuple[Headers, str | None]] = {
     "a copy further on": (_host(f"pr-4.{DOMAIN}"), "pr-4"),
     "a copy at the entry": (_host(f"gap.{DOMAIN}"), "gap"),
@@ -174,6 +189,9 @@ TOGETHER: dict[str, tuple[Headers, str | None]] = {
     "an invalid header leaves it to the baggage": ([*_tag("PR"), *_bag("preview-lane=pr-4")], "pr-4"),
     "the header before the host": ([*_tag("pr-4"), *_host(f"pr-42.{DOMAIN}")], "pr-4"),
     "the baggage before the host": ([*_bag("preview-lane=pr-4"), *_host(f"pr-42.{DOMAIN}")], "pr-4"),
+    "the header before the cookie": ([*_tag("pr-4"), *_cookie("preview-lane=pr-42")], "pr-4"),
+    "the baggage before the cookie": ([*_bag("preview-lane=pr-4"), *_cookie("preview-lane=pr-42")], "pr-4"),
+    "the cookie before the host": ([*_cookie("preview-lane=pr-4"), *_host(f"pr-42.{DOMAIN}")], "pr-4"),
 }
 
 FORWARDED: dict[str, tuple[Headers, str | None]] = {
@@ -227,6 +245,7 @@ def _all() -> Iterator[Case]:
     tables: dict[str, dict[str, tuple[Headers, str | None]]] = {
         "header": HEADERS,
         "baggage": BAGGAGE,
+        "cookie": COOKIES,
         "host": HOSTS,
         "carriers together": TOGETHER,
         "carriers passed on": FORWARDED,
@@ -234,8 +253,8 @@ def _all() -> Iterator[Case]:
     for topic, table in tables.items():
         for name, (headers, named) in table.items():
             found = _case(topic, name, headers, named)
-            by_host = any(key == "host" for key, _ in headers)
-            yield replace(found, begins=OUTSIDE) if by_host else found
+            from_browsers = any(key in ("host", "cookie") for key, _ in headers)
+            yield replace(found, begins=OUTSIDE) if from_browsers else found
     for name, (headers, named) in FROM_OUTSIDE.items():
         yield replace(_case("from outside", name, headers, named), begins=OUTSIDE)
     for topic, lanes in {"copies": COPIES, "strict": STRICT, "stacked": STACKED}.items():

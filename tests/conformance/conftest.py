@@ -29,6 +29,20 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.filterwarnings("ignore:Unverified HTTPS request"))
 
 
+TOLD: list[str] = []
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    for line in TOLD:
+        terminalreporter.write_line(line)
+
+
+@pytest.fixture
+def told() -> list[str]:
+    """Lines to be read at the end of the run."""
+    return TOLD
+
+
 @pytest.fixture(scope="session")
 def driver() -> str:
     name = os.environ.get("LANEWAY_CONFORMANCE", "envoy")
@@ -40,7 +54,9 @@ def driver() -> str:
 def plane(driver: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Plane]:
     """The whole scene, with all its lanes open."""
     with _plane(driver, tmp_path_factory.mktemp("plane")) as made:
-        made.open(LANES)
+        made.deploy(LANES)
+        for name in LANES:
+            made.settle(name)
         patience = time.monotonic() + SECONDS
         until(lambda: time.monotonic() > patience or not _awaited(made), "the lanes", SECONDS + 60)
         yield made

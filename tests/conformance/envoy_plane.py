@@ -57,7 +57,7 @@ class EnvoyPlane:
         seen = objects.endpoint_slice(PLACE, one, ready=True, role=twin["metadata"]["labels"])
         self.cluster.apply(seen, force=True)
 
-    def open(self, lanes: Mapping[str, Lane]) -> None:
+    def deploy(self, lanes: Mapping[str, Lane]) -> None:
         for name, one in lanes.items():
             for service, copy in one.copies.items():
                 self._start(service, name, listens=copy is not Copy.CRASHED)
@@ -71,10 +71,14 @@ class EnvoyPlane:
         seen = objects.endpoint_slice(PLACE, made, ready=copy is not Copy.UNREADY)
         self.cluster.apply(seen, force=True)
 
-    def close(self, lane: str) -> None:
-        self.cluster.merge(
-            "Lane", f"{CHAIN}.{lane}", {"status": {"phase": "Terminating"}}, subresource="status"
-        )
+    def settle(self, lane: str, fails_at: int = 0) -> None:
+        """No route is written: discovery sees to it all."""
+
+    def withdraw(self, lane: str, fails_at: int = 0) -> None:
+        ending = {"status": {"phase": "Terminating"}}
+        self.cluster.merge("Lane", f"{CHAIN}.{lane}", ending, subresource="status")
+
+    def remove(self, lane: str) -> None:
         self.cluster.delete("Lane", f"{CHAIN}.{lane}")
         for (service, who), made in list(self._instances.items()):
             if who == lane:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from tests.conformance.cases import NOWHERE, REFUSED, Case
 from tests.conformance.results import SILENT, Seen, expected
-from tests.conformance.scene import SERVICES
+from tests.conformance.scene import BASELINE, SERVICES
 
 
 @dataclass(frozen=True)
@@ -25,6 +25,16 @@ class Limit:
     why: str
     of: Callable[[Case], bool]
     seen: Callable[[Seen], Seen]
+
+
+def _silent(word: str) -> Callable[[Seen], Seen]:
+    """It goes the way that was asked for, and nothing is said where this should be."""
+    return lambda asked: replace(asked, said=tuple(SILENT if one == word else one for one in asked.said))
+
+
+def _untagged(_: Seen) -> Seen:
+    """As for a request without a lane."""
+    return Seen(NOWHERE, (SILENT,) * len(NOWHERE))
 
 
 def _takes(way: str) -> Callable[[Seen], Seen]:
@@ -95,7 +105,66 @@ ISTIO = (
         lambda asked: Seen(NOWHERE, ("baseline", *(SILENT,) * (len(NOWHERE) - 1))),
     ),
 )
-LIMITS: tuple[Limit, ...] = ISTIO
+
+
+def _by_other_means(case: Case) -> bool:
+    """Whether a request names its lane by baggage or cookie, and no header or host says more."""
+    names = {key for key, _ in case.headers}
+    by_header = ("x-preview-lane", case.lane) in case.headers
+    return bool(case.lane) and bool(names & {"baggage", "cookie"}) and not by_header and "host" not in names
+
+
+GATEWAY_API = (
+    Limit(
+        "gateway-api",
+        "say that the baseline answered",
+        "`x-preview-lane-served` is absent where no copy of the lane answers",
+        "a service where the lane has no copy has no route of the lane that could say anything",
+        lambda case: bool(case.lane) and BASELINE in expected(case).said,
+        _silent(BASELINE),
+    ),
+    Limit(
+        "gateway-api",
+        "a lane named by baggage or by a cookie",
+        "the baseline answers",
+        "expressions in header matches are not portable in Gateway API, so routes have exact ones alone",
+        _by_other_means,
+        _untagged,
+    ),
+    Limit(
+        "gateway-api",
+        "applications that pass the baggage on and not the header",
+        "the lane is left behind the first of them",
+        "only the header counts",
+        _named("carriers passed on: applications pass the baggage on alone"),
+        _untagged,
+    ),
+    Limit(
+        "gateway-api",
+        "a preview host beside another carrier",
+        "the host wins over header, baggage and cookie",
+        "a Gateway looks at the routes of the most specific hostname alone",
+        lambda case: case.topic == "carriers together" and any(key == "host" for key, _ in case.headers),
+        lambda _: Seen(("baseline", "baseline", "pr-42", "baseline"), (SILENT, SILENT, "pr-42", SILENT)),
+    ),
+    Limit(
+        "gateway-api",
+        "the header twice, with two lanes",
+        "the lane is taken whose route is the oldest",
+        "Envoy looks at the values one by one, and the first rule that matches wins",
+        _named("header: twice"),
+        lambda _: Seen(("baseline", "pr-4", "pr-4", "baseline"), (SILENT, "pr-4", "pr-4", SILENT)),
+    ),
+    Limit(
+        "gateway-api",
+        "a lane's copy that has just died and still counts as ready",
+        "503, also from a loose lane, until its pod is no longer ready",
+        "a route leads to one Service, and a mesh's retries stay within it",
+        _crashed,
+        _fails,
+    ),
+)
+LIMITS: tuple[Limit, ...] = (*GATEWAY_API, *ISTIO)
 
 
 def limits_of(driver: str, case: Case) -> tuple[Limit, ...]:

@@ -5,27 +5,34 @@ Who would be a worker is here: after a lane's copies were shown, the product's o
 
 from __future__ import annotations
 
+import socket
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from devcluster.dev.cluster import context
 from devcluster.dev.cluster.context import Context
+from provisioner import labels
 from provisioner.cluster import Cluster, connect
 from provisioner.git import Repositories
 from provisioner.lane import store
+from provisioner.lane.model import Lane as Stored
 from provisioner.routing import settle
-from provisioner.routing.settle import Settled
 from provisioner.settings import Settings
 from provisioner.world import World
 from tests.conformance import objects, outside
 from tests.conformance.hops.application import Instance
 from tests.conformance.hops.calling import Target
 from tests.conformance.hops.client import Hops, running
+from tests.conformance.interruptions import CutOff
 from tests.conformance.scene import BASELINE, OUTSIDE, PORTS, SERVICES, Copy, Lane
 from tests.support import mesh
+from tests.support.commands import LANEWAY, process
+from tests.support.waiting import until
 
 CRDS = Path(__file__).parents[2] / "charts" / "laneway" / "crds"
 SPOKEN = {"http": "HTTP", "admin": "HTTP", "grpc": "GRPC"}
@@ -39,7 +46,7 @@ class MeshPlane:
         self.settings: Mapping[str, str] = {}
         self.chain = place.parsed()
         self._instances: dict[tuple[str, str], Instance] = {}
-        settings = Settings(mirrors=folder)
+        settings = Settings(mirrors=folder, namespace=place.namespace)
         repositories = Repositories(folder, max_bytes=settings.mirror_bytes, timeout=20)
         self._world = World(cluster, repositories, settings, lambda: datetime.now(UTC))
         for service in SERVICES:
@@ -55,7 +62,7 @@ class MeshPlane:
         self.cluster.apply(objects.service(self.place, made), force=True)
         return made
 
-    def open(self, lanes: Mapping[str, Lane]) -> None:
+    def deploy(self, lanes: Mapping[str, Lane]) -> None:
         for name, one in lanes.items():
             for service, copy in one.copies.items():
                 self._start(service, name, listens=copy is not Copy.CRASHED)
@@ -63,24 +70,29 @@ class MeshPlane:
             self.cluster.apply(objects.lane(self.place, name, one), force=True)
             status = {"status": objects.lane_status(one)}
             self.cluster.merge("Lane", f"{self.place.chain}.{name}", status, subresource="status")
-        for name in lanes:
-            self.settle(name)
 
     def show(self, service: str, lane: str, copy: Copy) -> None:
         made = self._instances[service, lane]
         seen = objects.endpoint_slice(self.place, made, ready=copy is not Copy.UNREADY)
         self.cluster.apply(seen, force=True)
 
-    def settle(self, lane: str) -> Settled:
-        """What a worker does when it hears of a change."""
-        found = store.read(self.cluster, self.place.chain, lane)
-        assert found is not None
-        return settle.settle(self.chain, found, self._world)
+    def settle(self, lane: str, fails_at: int = 0) -> None:
+        settle.settle(self.chain, self._lane(lane), self._cut_off(fails_at))
 
-    def close(self, lane: str) -> None:
-        found = store.read(self.cluster, self.place.chain, lane)
+    def withdraw(self, lane: str, fails_at: int = 0) -> None:
+        settle.withdraw(self.chain, self._lane(lane), self._cut_off(fails_at))
+
+    def _lane(self, name: str) -> Stored:
+        found = store.read(self.cluster, self.place.chain, name)
         assert found is not None
-        settle.withdraw(self.chain, found, self._world)
+        return found
+
+    def _cut_off(self, fails_at: int) -> World:
+        cluster: Any = CutOff(self.cluster, fails_at)
+        return replace(self._world, cluster=cluster)
+
+    def remove(self, lane: str) -> None:
+        found = store.release(self.cluster, self._lane(lane))
         self.cluster.delete("Lane", found.object_name)
         for (service, who), made in list(self._instances.items()):
             if who == lane:
@@ -92,7 +104,8 @@ class MeshPlane:
 
     def clear(self) -> None:
         """Takes away what the namespace does not hold."""
-        for one in self.cluster.list("Lane", labels=f"laneway.dev/chain={self.place.chain}"):
+        for one in self.cluster.list("Lane", labels=f"{labels.CHAIN}={self.place.chain}"):
+            store.release(self.cluster, Stored.from_object(one))
             self.cluster.delete("Lane", one["metadata"]["name"])
 
 
@@ -118,10 +131,35 @@ def plane(driver: str, cluster_name: str, folder: Path) -> Iterator[MeshPlane]:
         made = MeshPlane(place, connect(str(chosen.kubeconfig)), hops, at.host, folder / "mirrors")
         made.settings = objects.settings(place, folder, chosen.kubeconfig)
         stack.callback(made.clear)
+        stack.enter_context(_responder(place, made.cluster, at.host, folder / "responder.log"))
         spoken = {number: SPOKEN[port] for port, number in PORTS.items()}
         hops.lay(roads(stack.enter_context(mesh.sidecar(at, spoken))))
         hops.lay({(OUTSIDE, "http"): stack.enter_context(_gateway(at, driver))})
         yield made
+
+
+@contextmanager
+def _responder(place: objects.Place, cluster: Cluster, host: str, log: Path) -> Iterator[None]:
+    """`laneway responder`, as the chart would run it."""
+    wanted = Settings()
+    http, grpc = mesh.free_ports(host, 2)
+    where = Instance(wanted.responder_service, BASELINE, host, {"http": http, "grpc": grpc})
+    numbers = {"http": wanted.responder_port, "grpc": wanted.responder_grpc_port}
+    cluster.apply(objects.service(place, where, numbers), force=True)
+    cluster.apply(objects.endpoint_slice(place, where, ready=True), force=True)
+    settings = {
+        "LANEWAY_RESPONDER_HOST": host,
+        "LANEWAY_RESPONDER_PORT": str(http),
+        "LANEWAY_RESPONDER_GRPC_PORT": str(grpc),
+    }
+    with process((*LANEWAY, "responder"), settings, log):
+        until(lambda: _listens(host, http), "the responder listens", seconds=60)
+        yield
+
+
+def _listens(host: str, port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex((host, port)) == 0
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from provisioner import labels, names
 from provisioner.chain.grammar import parse
 from provisioner.chain.model import Chain
 from tests.conformance.hops.application import Instance
-from tests.conformance.scene import BASELINE, DOMAIN, PORTS, SERVICES, Copy, Lane
+from tests.conformance.scene import BASELINE, COOKIE, DOMAIN, PORTS, SERVICES, Copy, Lane
 
 Json = dict[str, Any]
 PROTOCOLS = {"http": "http", "admin": "http", "grpc": "kubernetes.io/h2c"}
@@ -40,7 +40,7 @@ class Place:
             f"chain: {self.chain}\nnamespace: {self.namespace}\n"
             "repositories: [{url: 'https://example.com/acme/shop.git'}]\n"
             f"services:\n{services}\n"
-            f"entry: {{service: {SERVICES[0]}, host: '{{lane}}.{DOMAIN}'}}\n"
+            f"entry: {{service: {SERVICES[0]}, host: '{{lane}}.{DOMAIN}', cookie: {COOKIE}}}\n"
             f"routing: {{driver: {self.driver}}}\n"
         )
 
@@ -59,15 +59,12 @@ def namespace(name: str) -> Json:
     return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
 
 
-def ports() -> list[Json]:
-    return [
-        {"name": name, "port": number, "targetPort": number, "appProtocol": PROTOCOLS[name]}
-        for name, number in PORTS.items()
-    ]
-
-
-def service(place: Place, one: Instance) -> Json:
+def service(place: Place, one: Instance, numbers: Mapping[str, int] = PORTS) -> Json:
     """The Service that an instance is behind: the team's own, or the copy's."""
+    ports = [
+        {"name": name, "port": number, "targetPort": number, "appProtocol": PROTOCOLS[name]}
+        for name, number in numbers.items()
+    ]
     return {
         "apiVersion": "v1",
         "kind": "Service",
@@ -76,7 +73,7 @@ def service(place: Place, one: Instance) -> Json:
             "namespace": place.namespace,
             "labels": marks(place, one) if one.who != BASELINE else {"app": one.service},
         },
-        "spec": {"ports": ports()},
+        "spec": {"ports": ports},
     }
 
 

@@ -21,11 +21,18 @@ class Plane(Protocol):
     cluster: Cluster
     settings: Mapping[str, str]  # of a `laneway` command that is asked about the chain
 
-    def open(self, lanes: Mapping[str, Lane]) -> None:
-        """Starts their copies and writes their objects; requests take them a moment later."""
+    def deploy(self, lanes: Mapping[str, Lane]) -> None:
+        """Starts their copies, and writes their objects and those that Kubernetes makes of copies."""
+
+    def settle(self, lane: str, fails_at: int = 0) -> None:
+        """What a worker does for the lane's routes when something has changed; ClusterError where that takes
+        so many writes, of which the last one fails."""
 
     def show(self, service: str, lane: str, copy: Copy) -> None:
         """The cluster sees another state of a copy."""
 
-    def close(self, lane: str) -> None:
-        """The lane ends: its routes first, its copies then."""
+    def withdraw(self, lane: str, fails_at: int = 0) -> None:
+        """The lane ends, and requests leave it; `fails_at` as for `settle`."""
+
+    def remove(self, lane: str) -> None:
+        """The lane and its copies are gone."""

@@ -13,6 +13,7 @@ CHAIN = "shop"
 SERVICES = ("web", "orders", "payment", "ledger")
 PORTS = {"http": 8080, "admin": 8081, "grpc": 9090}
 DOMAIN = "preview.example.com"
+COOKIE = "preview-lane"
 BASELINE = "baseline"
 OUTSIDE = "outside"  # where requests come in that are not from one of the chain's own services
 LONGEST = "a-lane-whose-name-has-as-many-characters-as-a-dns-label-may-have"[:63]

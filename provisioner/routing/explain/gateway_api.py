@@ -14,6 +14,8 @@ from provisioner.chain.model import Chain
 from provisioner.routing.explain import matching
 from provisioner.routing.explain.story import NOBODY, Explanation, Live, Request, Step, arrival, called
 from provisioner.routing.gateway_api import references
+from provisioner.routing.responder import answer
+from provisioner.routing.responder.answer import MISSING
 
 Json = dict[str, Any]
 EVERYTHING: tuple[Json, ...] = ({},)
@@ -141,20 +143,26 @@ def _said_of(match: Json) -> str:
 
 def _led(live: Live, met: Met, where: tuple[str, str], port: int, steps: Iterable[Step]) -> Explanation:
     """To the backend with the most weight; without one an error answers."""
+    if missing := _header_set(met.rule, "requestHeaderModifier", MISSING):
+        told = answer.to(missing)
+        refused = Step(called(met.route), "strict", f"503 by the responder: {told.text.strip()}")
+        return Explanation(NOBODY, (*steps, refused), (), told.served)
     refs = [one for one in met.rule.get("backendRefs") or () if one.get("weight", 1)]
     if not refs:
         nobody = Step(called(met.route), f"rules[{met.place}]", "leads nowhere: 500")
         return Explanation(NOBODY, (*steps, nobody))
     chosen = max(refs, key=lambda one: one.get("weight", 1))
     key = (references.namespace(chosen, met.route), chosen["name"])
-    said = _set(met.rule) or _set(chosen)
+    said = _served(met.rule) or _served(chosen)
     return arrival(live, key, int(chosen.get("port") or port), steps, said)
 
 
-def _set(rule: Json) -> str:
+def _served(rule: Json) -> str:
     """What the answer is made to say of who answered."""
-    for one in rule.get("filters") or ():
-        for header in (one.get("responseHeaderModifier") or {}).get("set") or ():
-            if header["name"].lower().endswith("-served"):
-                return str(header["value"])
-    return ""
+    return _header_set(rule, "responseHeaderModifier", "-served")
+
+
+def _header_set(rule: Json, field: str, ending: str) -> str:
+    """The value that a filter sets a header to whose name ends so; empty where none does."""
+    headers = (one for each in rule.get("filters") or () for one in (each.get(field) or {}).get("set") or ())
+    return next((str(one["value"]) for one in headers if one["name"].lower().endswith(ending)), "")
