@@ -11,6 +11,7 @@ from h2 import events
 from h2.config import H2Configuration
 from h2.connection import H2Connection
 from h2.settings import SettingCodes
+from hyperframe.frame import Frame
 
 Fields = list[tuple[str, str]]
 LARGEST_HEAD = 1 << 24
@@ -145,6 +146,10 @@ class Client:
     def end(self, stream: int, trailers: Fields) -> None:
         self._spoken.send_headers(stream, trailers, end_stream=True)
         self._flush()
+
+    def frames(self, frames: Iterable[Frame]) -> None:
+        """Sends what no well-behaved client would, all at once."""
+        self._socket.sendall(b"".join(one.serialize() for one in frames))
 
     def reset(self, stream: int) -> None:
         self._spoken.reset_stream(stream, 0x8)
