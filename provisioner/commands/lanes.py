@@ -118,9 +118,14 @@ def _service(one: Json) -> tuple[str, ...]:
     policies = f"network policies as {', '.join(one['policies'])}" if one.get("policies") else ""
     message = "; ".join(part for part in (one.get("message", ""), one.get("detail", ""), policies) if part)
     return (
-        *(one["name"], "yes" if one["inLane"] else "no", one["reason"], one.get("route", "")),
+        *(one["name"], "yes" if one["inLane"] else "no", one["reason"], _route(one)),
         *(one.get("state", "-"), one.get("image", "-"), message),
     )
+
+
+def _route(one: Json) -> str:
+    """Who answers; of an ancestor, which."""
+    return " ".join(part for part in (one.get("route", ""), one.get("from", "")) if part)
 
 
 def _show_timeline(found: Lane) -> None:

@@ -10,7 +10,7 @@ from uuid import uuid4
 import pytest
 
 from provisioner.cluster import Cluster
-from provisioner.errors import GitError
+from provisioner.errors import GitError, LanewayError
 from provisioner.events import ForgeEvent, Kind
 from provisioner.lane import store as lanes
 from provisioner.lane.model import Lane
@@ -167,3 +167,9 @@ def test_a_repository_that_does_not_answer_leaves_the_word_of_ancestors_as_it_wa
         converge(stack.chain, "upper", stack.world)
     assert inherits(stack, "upper") == before
     assert lane(stack, "upper").status["ancestors"] == ["lower"]
+
+
+def test_the_cluster_refuses_a_lane_that_is_its_own_parent(stack):
+    name = lane(stack, "upper").object_name
+    with pytest.raises(LanewayError, match="cannot be its own parent"):
+        stack.cluster.merge("Lane", name, {"spec": {"parent": "upper"}})

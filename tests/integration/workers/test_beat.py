@@ -9,7 +9,7 @@ import signal
 import subprocess
 from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -180,6 +180,25 @@ def test_every_lane_follows_a_change_of_its_baseline(leader: Beat) -> None:
     seen: list[tuple[Any, ...]] = []
     both = {("laneway.converge", "shop", name) for name in ("euro", "dollar")}
     until(lambda: both <= set(collect(leader, seen)), "both lanes follow")
+
+
+def test_the_children_of_a_lane_follow_its_opening_its_routes_its_commits_and_its_end(leader: Beat) -> None:
+    child = ("laneway.converge", "shop", "child")
+    leader.cluster.create(replace(lane("child"), parent="euro").to_object())
+    until(partial(leader.put, *child), "a new lane converges")
+    settle(leader, "child")
+    leader.jobs()
+    leader.cluster.create(lane("euro").to_object())
+    until(partial(leader.put, *child), "its parent opened")
+    routes = [{"name": "payment", "inLane": True, "reason": "Changed", "route": "lane"}]
+    told = {"status": {"phase": "Ready", "services": routes}}
+    leader.cluster.merge("Lane", "shop.euro", told, subresource="status")
+    until(partial(leader.put, *child), "its parent answers at a service")
+    members = [{**lane("euro").members[0].to_json(), "sha": "b" * 40}]
+    leader.cluster.merge("Lane", "shop.euro", {"spec": {"members": members}})
+    until(partial(leader.put, *child), "its parent was pushed to")
+    leader.cluster.delete("Lane", "shop.euro")
+    until(partial(leader.put, *child), "its parent is gone")
 
 
 def test_a_lane_of_a_chain_that_nobody_describes_is_left_alone(leader: Beat) -> None:

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from provisioner import names
 from provisioner.chain.model import ForkPolicy
 from provisioner.errors import InputError
 from provisioner.events import Kind
@@ -296,3 +297,27 @@ def test_members_that_ended_unseen_are_dropped_when_the_tombstones_are_read(stor
     assert story.lane is not None
     for ended in ({PULL: at(1)}, {BRANCH: at(2)}):
         assert [one.pull for one in decision.still_open(story.lane.members, ended)] == [8]
+
+
+def test_a_pull_request_into_another_than_the_base_branch_gives_its_lane_a_parent(story: Story) -> None:
+    story.tell(opened(1, base="feature/Below"))
+    assert story.lane is not None
+    assert story.lane.parent == names.lane_name("feature/Below")
+    story.tell(updated(2, base="main"))
+    assert story.lane.parent == ""
+
+
+def test_of_several_pull_requests_the_first_that_has_a_parent_gives_it(story: Story) -> None:
+    story.tell(opened(1), opened(1, repository=BILLING, pull=8, base="below"))
+    assert story.lane is not None
+    first = min(story.lane.members, key=lambda member: member.key)
+    story.tell(updated(2, repository=first.repository, pull=first.pull, base="other"))
+    assert story.lane.parent == "other"
+    story.tell(closed(3, repository=first.repository, pull=first.pull))
+    assert story.lane.parent in ("below", "")
+
+
+def test_a_lane_is_never_its_own_parent(story: Story) -> None:
+    story.tell(opened(1, base=opened(1).ref))
+    assert story.lane is not None
+    assert story.lane.parent == ""
