@@ -211,9 +211,13 @@ def test_each_time_out_would_cut_that_silence_if_it_were_a_second(world, databas
         assert not survives(world, way, b"", SHORT)
 
 
+MANAGER = "typed_config"  # the connection manager's own fields, and those of the TCP proxy
 OFF = {
-    *("stream_idle_timeout", "request_timeout", "request_headers_timeout", "delayed_close_timeout"),
-    *("timeout", "idle_timeout"),
+    *((MANAGER, f"{one}_timeout") for one in ("stream_idle", "request", "request_headers", "delayed_close")),
+    ("common_http_protocol_options", "idle_timeout"),
+    ("route", "timeout"),
+    ("route", "idle_timeout"),
+    (MANAGER, "idle_timeout"),
 }
 LIMITS = {
     "max_connection_duration",
@@ -221,16 +225,16 @@ LIMITS = {
     "max_requests_per_connection",
     "connection_keepalive",
 }
+NAMES = {name for _, name in OFF} | LIMITS
 
 
-def settings(value, found):
-    """Every field of that kind anywhere within, as name and value."""
-    for key, one in value.items() if isinstance(value, dict) else ():
-        if key in OFF | LIMITS:
-            found.append((key, one))
-    for one in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
-        settings(one, found)
-    return found
+def settings(value, within=""):
+    """Every such field anywhere in a value: what it is in, its name, what it is set to."""
+    if isinstance(value, list):
+        yield from (found for one in value for found in settings(one, within))
+    elif isinstance(value, dict):
+        yield from (((within, name), one) for name, one in value.items() if name in NAMES)
+        yield from (found for name, one in value.items() for found in settings(one, name))
 
 
 def test_every_time_out_that_envoy_was_told_is_off(world, database):
@@ -238,10 +242,11 @@ def test_every_time_out_that_envoy_was_told_is_off(world, database):
     told = json.loads(world.envoy.admin("/config_dump?resource=dynamic_listeners"))["configs"]
     names = {one["name"] for one in told}
     assert names >= {"payment:8080", "payment:8080/baseline", "database:5432"}
-    ours = [one for one in told if not one["name"].endswith(("/waker", "ready"))]
-    found = settings(ours, [])
-    assert {key for key, _ in found} == OFF
+    found = list(settings([one for one in told if one["name"] in ("payment:8080", "database:5432")]))
+    assert {place for place, _ in found} == OFF
     assert {value for _, value in found} == {"0s"}
+    (fallback,) = (one for one in told if one["name"] == "payment:8080/baseline")
+    assert list(settings(fallback)) == [((MANAGER, "idle_timeout"), "0s")]
 
 
 async def a_lot(reader, writer):

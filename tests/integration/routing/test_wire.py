@@ -171,6 +171,23 @@ def test_a_client_that_waits_for_100_hears_it_from_the_application(through, worl
 
 
 @both
+def test_a_client_that_waits_for_100_hears_a_refusal_instead(through, world, tag):
+    through(answer=b"HTTP/1.1 401 Who\r\ncontent-length: 0\r\n\r\n")
+    wish = b"expect: 100-continue\r\ncontent-length: 5\r\n"
+    assert asked(world, wish, tag).startswith(b"HTTP/1.1 401 Who\r\n")
+
+
+@both
+def test_the_least_request_gets_one_header_more_and_with_a_lane_its_carriers(through, world, tag):
+    wire = through()
+    asked(world, b"", tag)
+    carriers = [("x-preview-lane", "pr-4"), ("baggage", "preview-lane=pr-4")] if tag else []
+    assert sorted(fields(wire.heads[-1])) == sorted(
+        [("host", "payment"), ("x-forwarded-proto", "http"), *carriers]
+    )
+
+
+@both
 def test_trailers_pass_both_ways(through, world, tag):
     async def trailing(reader, writer):
         await reader.readuntil(END)
