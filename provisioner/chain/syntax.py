@@ -23,6 +23,7 @@ _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,128}")
 _TAKEN_HEADERS = frozenset(
     {
         *("authorization", "baggage", "connection", "content-length", "content-type", "cookie", "host"),
+        *("forwarded", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-laneway-cluster"),
         *("keep-alive", "te", "traceparent", "tracestate", "trailer", "transfer-encoding", "upgrade"),
         "x-preview-lane-served",
     }
