@@ -113,7 +113,7 @@ class _Run:
         self.steps: dict[str, float] = {}
 
     def converge(self) -> Outcome:
-        if self.routes.due and not self.owns_nothing:
+        if self.routes.due:
             with self._step("routes"):
                 self.lane = self.routes.follow()
         try:

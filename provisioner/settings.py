@@ -79,6 +79,10 @@ class Settings(BaseSettings):
     # the Service in Laneway's namespace behind which responders run, on these two ports; empty: none run
     responder_service: str = "laneway-responder"
 
+    # how to ask the mesh who answers a lane: a proxy's address, http://HOST:PORT, that goes by the Host
+    # header; `mesh` where workers are in the mesh themselves; empty: it is not asked
+    probe_through: str = ""
+
     metrics_host: str = "0.0.0.0"
     metrics_port: int = 9090  # 0: none
 

@@ -19,11 +19,13 @@ from provisioner.copies import live
 from provisioner.copies.plan import Plan, Snapshot, identity
 from provisioner.errors import PermanentError
 from provisioner.lane.model import Lane, moment, stamp
-from provisioner.routing import drivers, routed, settle
+from provisioner.routing import drivers, probe, routed, settle
 from provisioner.routing.mesh import BUILT_IN, Finding, Settled
 from provisioner.world import World
 
 Json = dict[str, Any]
+
+ASK_AGAIN_SECONDS = 2.0  # a mesh follows a new route within a second or two
 
 log = structlog.get_logger()
 
@@ -36,12 +38,15 @@ class LaneRoutes:
         self._leaving = _noted(lane)
         self._outside = {*self._leaving, *_outside(lane)}
         self._settled = BUILT_IN
+        self._parent = ""
+        self._asks_again = False
         self.meshed = drivers.mesh(chain.driver) is not None
         self.due = self.meshed or settle.former(chain, lane) is not None
 
     def follow(self) -> Lane:
         """Makes the routes fit the copies that are ready now; gives the Lane as it is then. Raises
         TemporaryError."""
+        self._parent = self.lane.parent
         try:
             self._settled = settle.settle(self._chain, self.lane, self._world, self._outside)
         except PermanentError as error:
@@ -60,7 +65,7 @@ class LaneRoutes:
         gone = there - {live.service_of(one) for one in made.desired}
         until = self._world.now() + timedelta(seconds=self._world.settings.drain_seconds)
         self._leaving = {name: self._leaving.get(name, until) for name in gone}
-        if gone != self._outside & there:
+        if gone != self._outside & there or lane.parent != self._parent:
             self._outside = gone
             self.follow()
         self._leaving = {name: until for name, until in self._leaving.items() if until > self._world.now()}
@@ -70,18 +75,33 @@ class LaneRoutes:
         """The lane's status with what is to be said of its routes."""
         if not self.meshed:
             return found
+        confirmed = self._confirmed()
         told = routed.told(found, self.lane, self._settled, now) | {
             settle.ROUTED_BY: self._chain.driver.value
         }
+        if confirmed:
+            told |= {"routesConfirmed": confirmed}
         if not self._leaving:
             return told
         leaving = [{"name": name, "until": stamp(until)} for name, until in sorted(self._leaving.items())]
         return told | {"leaving": leaving}
 
+    def _confirmed(self) -> str:
+        """The version of the routes if the mesh follows them, as far as somebody here can ask it: they are
+        asked about once, and again while they have no effect."""
+        through, now = self._world.settings.probe_through, self._settled
+        before = str(self.lane.status.get("routesConfirmed", ""))
+        if not through or now.intent is None or now.version == before:
+            return before if through else ""
+        said = probe.ask(probe.questions(now.intent, self.lane.name), through)
+        self._settled = replace(now, findings=tuple(sorted({*now.findings, *said})))
+        self._asks_again = bool(said)
+        return "" if said else now.version
+
     def again(self, now: datetime) -> float | None:
-        """After how many seconds the next copy may be removed."""
+        """After how many seconds the next copy may be removed, or the mesh is to be asked again."""
         left = [max(0.0, (until - now).total_seconds()) for until in self._leaving.values()]
-        return min(left, default=None)
+        return min([*left, ASK_AGAIN_SECONDS] if self._asks_again else left, default=None)
 
 
 def _noted(lane: Lane) -> dict[str, datetime]:

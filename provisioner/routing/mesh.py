@@ -99,13 +99,15 @@ class Compiled:
 class Settled:
     """What is to be said of a lane's routes, and whether any had to be written. `meshed`: the chain is routed
     by a mesh at all; `routed` are the services where a copy answers the lane's requests; `lane` is the Lane
-    where it had to be written, too."""
+    where it had to be written, too; `intent` what the routes were made from, `version` changes with them."""
 
     findings: tuple[Finding, ...] = ()
     changed: bool = False
     meshed: bool = False
     routed: frozenset[str] = frozenset()
     lane: Lane | None = None
+    intent: ChainIntent | None = None
+    version: str = ""
 
 
 BUILT_IN = Settled()  # of a chain that the built-in router routes: discovery sees to it

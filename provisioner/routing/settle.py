@@ -11,6 +11,7 @@ is conditional on what was read, except of an object that was not there: that is
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
@@ -112,7 +113,8 @@ class _Settling:
             log.info("lane.routed", lane=self._lane.object_name, routes=len(owned))
         ready = _with_a_copy(intent, self._lane.name)
         routed = ready - {one.service for one in self._findings if one.blocks}
-        return Settled(tuple(sorted(self._findings)), self._changed, True, routed, self._lane)
+        said = tuple(sorted(self._findings))
+        return Settled(said, self._changed, True, routed, self._lane, intent, _version(owned))
 
     def _existing(self) -> Existing:
         of_lane = f"{labels.CHAIN}={self._lane.chain},{labels.LANE}={self._lane.name}"
@@ -238,6 +240,12 @@ def _with_a_copy(intent: ChainIntent, lane: str) -> frozenset[str]:
         for copy in port.copies
         if copy.lane == lane and copy.state is State.READY
     )
+
+
+def _version(owned: Iterable[Json]) -> str:
+    """Changes with what a lane owns in the mesh."""
+    hashes = sorted(one["metadata"]["annotations"][labels.SPEC_HASH] for one in owned)
+    return hashlib.sha256(" ".join(hashes).encode()).hexdigest()[:12]
 
 
 def _slices(chain: Chain, family: Iterable[Lane], cluster: Cluster) -> list[Slice]:
