@@ -3,6 +3,7 @@ apart: claims, budgets and NetworkPolicies."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +12,7 @@ from uuid import uuid4
 
 import pytest
 
+from devcluster.dev.cluster.context import Context
 from provisioner.cluster import Cluster
 from provisioner.copies import plan
 from provisioner.lane.model import Lane
@@ -156,6 +158,42 @@ def _expected(cluster: Cluster, namespace: str) -> int:
 def _kept_by_set(cluster: Cluster, namespace: str) -> bool:
     found = cluster.list("PersistentVolumeClaim", namespace)
     return any(one["metadata"].get("ownerReferences") for one in found)
+
+
+def autoscaler(namespace: str) -> Json:
+    """An autoscaler of the baseline, as its team would write it."""
+    resource = {"name": "cpu", "target": {"type": "Utilization", "averageUtilization": 80}}
+    return {
+        "apiVersion": "autoscaling/v2",
+        "kind": "HorizontalPodAutoscaler",
+        "metadata": {"name": "payment", "namespace": namespace},
+        "spec": {
+            "minReplicas": 1,
+            "maxReplicas": 5,
+            "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "StatefulSet", "name": "payment"},
+            "metrics": [{"type": "Resource", "resource": resource}],
+        },
+    }
+
+
+def test_an_autoscaler_of_the_baseline_counts_no_pod_of_a_lane_and_is_not_copied(
+    real: Context, cluster: Cluster, namespace: str, lane: Lane
+) -> None:
+    case = furnished(stateful(namespace), cluster, namespace)
+    real.apply(autoscaler(namespace))
+    written(clones.planned(case, lane), cluster)
+    until(lambda: len(cluster.list("Pod", namespace)) == 2, "both have their pod", PATIENCE)
+    until(lambda: _measured(real, namespace) == 1, "the autoscaler has looked at the baseline", PATIENCE)
+    path = f"/apis/apps/v1/namespaces/{namespace}/statefulsets/payment/scale"
+    selector = json.loads(real.kubectl("get", "--raw", path))["status"]["selector"]  # what it counts by
+    assert [one["metadata"]["name"] for one in cluster.list("Pod", namespace, selector)] == ["payment-0"]
+    [only] = real.get("horizontalpodautoscalers", "--namespace", namespace)["items"]
+    assert only["spec"]["scaleTargetRef"]["name"] == "payment"
+
+
+def _measured(real: Context, namespace: str) -> int:
+    found = real.get("horizontalpodautoscaler", "payment", "--namespace", namespace)
+    return int(found.get("status", {}).get("currentReplicas", 0))
 
 
 def test_twins_are_taken_as_they_are_and_go_with_their_lane(

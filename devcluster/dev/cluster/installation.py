@@ -13,6 +13,7 @@ from typing import Any
 
 import yaml
 
+from devcluster.dev.cluster import volumes
 from devcluster.dev.cluster.context import Context
 from devcluster.dev.cluster.images import CHECKOUT
 from devcluster.dev.cluster.shop import namespace
@@ -22,6 +23,7 @@ Json = dict[str, Any]
 CHART = CHECKOUT / "charts" / "laneway"
 RELEASE = "laneway-demo"  # beside another installation in the same cluster
 SYSTEM = "laneway-demo"
+VOLUME = f"{RELEASE}-valkey"
 PROCESSES = ("serve", "worker", "beat", "router")
 PATIENCE = "180s"
 
@@ -42,13 +44,20 @@ class Installation:
 
     def install(self, chain: Json, more: Json | None = None) -> None:
         """Installs, or upgrades, with a chain; returns when every pod is ready."""
-        values = self.folder / "values.yaml"
-        values.write_text(yaml.safe_dump({**self._values(chain), **(more or {})}))
+        values = self._written(chain, more)
         self.context.apply(namespace(SYSTEM))
+        if volumes.is_needed(self.context):
+            self.context.apply(volumes.volume(VOLUME))
         self.context.helm(
             *("upgrade", "--install", RELEASE, str(CHART), "--namespace", SYSTEM, "--values", str(values)),
             *("--wait", "--timeout", PATIENCE, *self._known()),
         )
+
+    def rendered(self, chain: Json, more: Json | None = None) -> str:
+        """The chart as a tool applies it that has no Helm: all objects but the definition of Lanes."""
+        values = self._written(chain, more)
+        where = ("--namespace", SYSTEM, "--no-hooks", "--skip-crds")
+        return self.context.helm("template", RELEASE, str(CHART), *where, "--values", str(values))
 
     def uninstall(self) -> None:
         """Takes the chart out, which detaches every chain first."""
@@ -72,6 +81,11 @@ class Installation:
         self.context.kubectl("rollout", "restart", workload, *where)
         self.context.kubectl("rollout", "status", workload, f"--timeout={PATIENCE}", *where)
 
+    def _written(self, chain: Json, more: Json | None) -> Path:
+        values = self.folder / "values.yaml"
+        values.write_text(yaml.safe_dump({**self._values(chain), **(more or {})}))
+        return values
+
     def _known(self) -> tuple[str, ...]:
         """Helm would fight over the Lane definition with whoever applied it before."""
         there = self.context.kubectl("get", "crd", "--output", "name")
@@ -83,8 +97,7 @@ class Installation:
             "webhooks": {"github": {"secret": self.secret}},
             "image": _image(self.images["laneway"]),
             "envoy": {"image": _named(self.images["envoy"]), "replicas": 2},
-            # a cluster for tests may have no volumes to give
-            "valkey": {"image": _image(self.images["valkey"]), "persistence": {"enabled": False}},
+            "valkey": {"image": _image(self.images["valkey"]), "persistence": {"size": volumes.SIZE}},
         }
 
 

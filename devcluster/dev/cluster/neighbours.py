@@ -16,7 +16,7 @@ from devcluster.dev.cluster.shop import FRONT, POD_SECURITY, PORT, RESTRICTED
 
 Json = dict[str, Any]
 
-OUTSIDE = "shop-outside"  # the namespace, and its one pod is called `outside`
+OUTSIDE = "laneway-demo-outside"  # the namespace, and its one pod is called `outside`
 NAME = "acme/shop"  # what deliveries call the repository
 REPOSITORY = f"git://outside.{OUTSIDE}/{NAME}.git"
 

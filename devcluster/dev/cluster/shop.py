@@ -7,7 +7,9 @@ from typing import Any
 
 Json = dict[str, Any]
 
-FRONT, BACK = "shop", "shop-back"
+# names that nobody else gives in a cluster which they share: all of it is removed in the end
+CHAIN = "demo-shop"
+FRONT, BACK = "laneway-demo-shop", "laneway-demo-back"
 PLACES = {"frontend": FRONT, "orders": FRONT, "payment": BACK, "logistics": BACK}
 FOLLOWING = {"frontend": "orders", "orders": "payment", "payment": "logistics"}
 PORT = 8080
@@ -41,6 +43,7 @@ def chain(original: Json, repository: str, full_name: str, image: str, url: str)
     }
     return {
         **original,
+        "chain": CHAIN,
         "namespace": FRONT,
         "repositories": [{"url": repository, "name": full_name, "base": "main"}],
         "services": services,

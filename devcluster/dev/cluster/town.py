@@ -17,9 +17,9 @@ from typing import Any
 import yaml
 
 from devcluster.dev import manifests, ports, repository
-from devcluster.dev.cluster import images, neighbours, outside, shop, tunnel
+from devcluster.dev.cluster import images, neighbours, outside, shop, tunnel, volumes
 from devcluster.dev.cluster.context import Context
-from devcluster.dev.cluster.installation import SYSTEM, Installation
+from devcluster.dev.cluster.installation import SYSTEM, VOLUME, Installation
 from devcluster.dev.cluster.neighbours import OUTSIDE, Pipeline
 from devcluster.dev.ports import HOST
 from devcluster.dev.system import EXAMPLE
@@ -92,8 +92,9 @@ class Town:
         self.remove()
 
     def remove(self) -> None:
-        """The namespaces."""
+        """The namespaces, and what the queue kept."""
         self.context.kubectl("delete", "namespace", *NAMESPACES, "--ignore-not-found", "--timeout", PATIENCE)
+        volumes.remove(self.context, VOLUME)
 
     @contextmanager
     def reached(self) -> Iterator[Json]:
