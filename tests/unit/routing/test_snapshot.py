@@ -33,6 +33,15 @@ def test_it_holds_the_baseline_and_who_sleeps_and_no_pod_of_a_lane():
     assert kept.copies == (Copy("pr-5", State.ASLEEP),)
 
 
+def test_of_a_strict_lane_it_holds_that_nobody_else_answers_and_not_where_its_pods_were():
+    slices = [endpoint_slice("payment", ["192.0.2.10"]), endpoint_slice("payment", ["192.0.2.20"], "pr-4")]
+    strict = lane("pr-4", {"phase": "Ready"}, mode="members")
+    found = build([chain()], [twin("payment")], slices, [strict, lane("pr-5", parent="pr-4")]).chains[0]
+    (kept,) = port(snapshot.kept(found, "shop")).copies
+    assert (kept.lane, kept.state, kept.endpoints) == ("pr-4", State.MISSING, ())
+    assert port(snapshot.unpacked(snapshot.packed(snapshot.kept(found, "shop")))).copies == (kept,)
+
+
 def test_it_holds_the_services_of_its_namespace_alone():
     assert snapshot.kept(intent("pr-4"), "elsewhere").services == ()
 
