@@ -203,6 +203,8 @@ def cookie(text: str) -> str:
 def header(text: str) -> str:
     if not _TOKEN.fullmatch(text):
         return f"{text[:80]!r} is no name of a header (RFC 9110)"
+    if "%" in text:
+        return f"{text[:80]!r} has a %, by which data planes mark what they fill in; take another"
     return f"{text!r} has a meaning of its own; take another" if text.lower() in _TAKEN_HEADERS else ""
 
 
