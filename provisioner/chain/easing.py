@@ -1,4 +1,4 @@
-"""Reads the `routing` section of a chain file: the driver, and how new endpoints are eased in. Pure."""
+"""Reads the `routing` section of a chain file: the driver, how new endpoints are eased in, failover. Pure."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from provisioner.chain.document import Fields, Value
 from provisioner.chain.model import Driver, Warmup
 from provisioner.errors import InputError
 
-KEYS = ("driver", "warmup")
+KEYS = ("driver", "warmup", "failover")
 WARMUP_KEYS = ("duration", "minimumPercent", "aggression")
 LEAST, MOST = timedelta(seconds=1), timedelta(hours=1)
 LEAST_AGGRESSION, MOST_AGGRESSION = 0.1, 10.0
@@ -17,6 +17,15 @@ LEAST_AGGRESSION, MOST_AGGRESSION = 0.1, 10.0
 
 def driver(fields: Fields) -> Driver:
     return fields.choice("driver", Driver, Driver.ENVOY)
+
+
+def failover(fields: Fields) -> bool:
+    """Whether the data plane itself goes from a lane's copy back to the baseline. The built-in router always
+    does."""
+    value = fields.get("failover")
+    if value is not None and driver(fields) is not Driver.ISTIO:
+        value.fail("has an effect with driver: istio alone; take it away")
+    return fields.flag("failover", default=False)
 
 
 def warmup(fields: Fields) -> Warmup | None:

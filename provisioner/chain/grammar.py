@@ -101,6 +101,7 @@ def _chain(root: Value, source: str) -> Chain:
         carriers=_carriers(fields),
         driver=easing.driver(routing),
         warmup=easing.warmup(routing),
+        failover=easing.failover(routing),
         lifecycle=_lifecycle(fields),
         forks=_section(fields, "forks", "policy").choice("policy", ForkPolicy, ForkPolicy.APPROVE),
         source=source,

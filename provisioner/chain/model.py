@@ -177,6 +177,7 @@ class Chain:
     carriers: Carriers = field(default_factory=Carriers)
     driver: Driver = Driver.ENVOY
     warmup: Warmup | None = None
+    failover: bool = False  # with istio: the data plane itself goes back to the baseline
     mode: Mode = Mode.LOOSE  # of new lanes
     lifecycle: Lifecycle = field(default_factory=Lifecycle)
     forks: ForkPolicy = ForkPolicy.APPROVE

@@ -80,6 +80,7 @@ class ChainIntent:
     services: tuple[Service, ...]
     entry: Entry = field(default_factory=Entry)
     warmup: Warmup | None = None
+    failover: bool = False  # whether sidecars go from a copy back to the baseline by themselves
 
     def within(self, namespace: str) -> tuple[Service, ...]:
         """The services of one namespace: what one router there serves."""

@@ -40,7 +40,9 @@ def build(
         for listed in chain.services
         if (listed.namespace, listed.name) in there
     )
-    return ChainIntent(chain.name, chain.carriers, chain.shards, tuple(found), chain.entry, chain.warmup)
+    return ChainIntent(
+        chain.name, chain.carriers, chain.shards, tuple(found), chain.entry, chain.warmup, chain.failover
+    )
 
 
 def _by_service(chain: Chain, slices: Iterable[Slice]) -> dict[tuple[str, str], dict[str, list[Slice]]]:

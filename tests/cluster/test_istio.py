@@ -232,6 +232,39 @@ def test_a_copys_new_pods_are_eased_in_by_the_data_plane(here: tuple[Town, mesh.
         assert one["aggression"]["default_value"] == 2
 
 
+def test_sidecars_that_may_go_back_to_the_baseline_do_so_before_any_route_is_written(
+    here: tuple[Town, mesh.Proxy],
+) -> None:
+    shop, sidecar = here
+    shop.chain = shop.parsed("routing: {driver: istio, failover: true}\n")
+    shop.virtual(
+        "payment",
+        hosts=["payment"],
+        http=[
+            {"match": [{"uri": {"prefix": "/x"}}], "route": [TO_PAYMENT]},
+            {"name": "all", "route": [TO_PAYMENT]},
+        ],
+    )
+    shop.open("pr-1", "payment")
+    door = payment(sidecar)
+    for path in ("/", "/x"):
+        door.becomes("payment=pr-1", path, x_preview_lane="pr-1")
+    until(lambda: "laneway|8080||payment--pr-1" in sidecar.admin("/clusters"), "the filter", seconds=30)
+    assert not any(one.who != "payment=pr-1" for one in (door.ask(x_preview_lane="pr-1") for _ in range(20)))
+    shop.end("payment", "pr-1")
+    dead = [door.ask(path, x_preview_lane="pr-1") for path in ("/", "/x") for _ in range(20)]
+    assert {(one.status, one.who, one.said) for one in dead} == {(200, "payment=baseline", "")}
+    shop.show("payment", "pr-1", ready=False)
+    until(lambda: "payment--pr-1" not in endpoints(sidecar), "istiod tells of it", seconds=30)
+    gone = [door.ask(x_preview_lane="pr-1") for _ in range(20)]
+    assert {(one.status, one.who) for one in gone} == {(200, "payment=baseline")}
+
+
+def endpoints(proxy: mesh.Proxy) -> str:
+    """The clusters that have an endpoint, a line each."""
+    return "\n".join(line for line in proxy.admin("/clusters").splitlines() if "::health_flags::" in line)
+
+
 def eased(proxy: mesh.Proxy) -> dict[str, Json]:
     """How the Services' new endpoints are warmed up, where they are."""
     found = json.loads(proxy.admin("/config_dump?resource=dynamic_active_clusters"))

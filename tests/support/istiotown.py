@@ -218,7 +218,7 @@ def _heard(response: http.client.HTTPResponse) -> Answer:
 
 def _answering(who: str) -> type[BaseHTTPRequestHandler]:
     class Application(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
+        protocol_version = "HTTP/1.0"  # so that no connection outlives `end`
 
         def do_GET(self) -> None:
             headers = {key.lower(): value for key, value in self.headers.items()}

@@ -8,7 +8,16 @@ from typing import Any
 
 from provisioner import labels
 from provisioner.routing.intent import ChainIntent
-from provisioner.routing.istio import addresses, destinations, entered, hosts, lines, obstacles, standing
+from provisioner.routing.istio import (
+    addresses,
+    destinations,
+    entered,
+    failover,
+    hosts,
+    lines,
+    obstacles,
+    standing,
+)
 from provisioner.routing.istio.entered import KIND, Entered
 from provisioner.routing.istio.hosts import Host
 from provisioner.routing.mesh import Compiled, Existing, Finding, Requirement
@@ -25,10 +34,11 @@ class Istio:
     requires: tuple[Requirement, ...] = (
         Requirement(KIND, GROUP, "v1", "virtualservices"),
         Requirement(destinations.KIND, GROUP, "v1", "destinationrules"),
+        Requirement(failover.KIND, GROUP, "v1alpha3", "envoyfilters", optional=True),
         Requirement("HTTPRoute", "gateway.networking.k8s.io", "v1", "httproutes", optional=True),
     )
     reads: tuple[str, ...] = (KIND, destinations.KIND, "HTTPRoute")
-    owns: tuple[str, ...] = (KIND, destinations.KIND)
+    owns: tuple[str, ...] = (KIND, destinations.KIND, failover.KIND)
     finalizer: bool = True
 
     def compile(self, intent: ChainIntent, existing: Existing) -> Compiled:

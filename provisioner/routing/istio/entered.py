@@ -13,7 +13,7 @@ from provisioner.lane.model import Lane
 from provisioner.routing import mesh
 from provisioner.routing.entry import Carrier, counted
 from provisioner.routing.intent import ChainIntent
-from provisioner.routing.istio import lines, variants
+from provisioner.routing.istio import failover, lines, variants
 from provisioner.routing.istio.addresses import Key
 from provisioner.routing.istio.hosts import Host
 from provisioner.routing.istio.matches import ignores_case, regardless_of_case
@@ -59,7 +59,10 @@ class Entered:
     def own(self) -> Iterator[Json]:
         """The lanes' own VirtualServices: what their lines delegate to, and their preview hosts."""
         for lane in sorted(self.lanes.keys() & self.lines.keys()):
-            yield self._delegate(lane, self.lines[lane])
+            delegate = self._delegate(lane, self.lines[lane])
+            yield delegate
+            if self._fails_over:
+                yield from self._filters(lane, delegate)
             if self._previews:
                 yield self._preview(lane)
 
@@ -168,7 +171,38 @@ class Entered:
 
     def _delegate(self, lane: str, line: Json) -> Json:
         rules = variants.of_lane(self.host.rules, line["match"], self._asked(lane))
+        if self._fails_over:
+            rules = self._failing_over(lane, rules)
         return self._virtual(lane, line["delegate"]["name"], {"exportTo": _HERE, "http": rules})
+
+    @cached_property
+    def _fails_over(self) -> bool:
+        return self.intent.failover and self.host.ways.inner and bool(self.host.covered)
+
+    def _failing_over(self, lane: str, rules: Sequence[Json]) -> list[Json]:
+        """The rules as filters find them: no header says who answered where a filter will act."""
+        served = variants.served(self.intent.carriers.header)
+        return [
+            failover.unsaid(rule, served) if self._backed(lane, rule) else rule
+            for rule in failover.numbered(rules)
+        ]
+
+    def _backed(self, lane: str, rule: Json) -> Key | None:
+        """The Service of which the baseline may stand in, where a rule leads to the lane's copy alone."""
+        return failover.leads(rule, self.host.namespace, failover.own(self.standing.led.get(lane, {})))
+
+    def _filters(self, lane: str, delegate: Json) -> Iterator[Json]:
+        """The lane's EnvoyFilters beside its VirtualService here."""
+        known = {(one.namespace, one.name): one for one in self.intent.services}
+        covered = {key: known[key] for key in sorted(self.host.covered)}
+        place = failover.Place(covered, self.host.namespace, self.lines[lane]["name"])
+        ways = [
+            (rule, key, self.standing.led[lane][key])
+            for rule in delegate["spec"]["http"]
+            if (key := self._backed(lane, rule)) is not None
+        ]
+        where = {namespace for namespace, _ in known}
+        yield from failover.filters(self.lanes[lane], self.host, place, ways, where)
 
     @cached_property
     def _previews(self) -> bool:

@@ -86,13 +86,14 @@ def test_a_drivers_rights_are_granted_where_it_routes_and_nowhere_else() -> None
 @pytest.mark.parametrize("driver", [Driver.GATEWAY_API, Driver.ISTIO])
 def test_a_drivers_rights_are_those_that_its_tables_ask_for(driver: Driver) -> None:
     """What it reads is listed and watched; what lanes own is made and removed, and where it writes shared
-    objects, replaced."""
+    objects of that kind, replaced."""
     asked = drivers.mesh(driver)
     assert asked is not None
-    read = {"EndpointSlice", *asked.reads}
-    own = {"create", "patch", "delete", *(("update",) if asked.finalizer else ())}
+    read = {"EndpointSlice", *asked.reads, *asked.owns}
+    made = {kind: {"create", "patch", "delete"} for kind in asked.owns}
+    shared = {kind: {"update"} for kind in asked.owns if asked.finalizer and kind in asked.reads}
     wanted = {
-        "worker": {kind: {"list", *(own if kind in asked.owns else ())} for kind in read},
+        "worker": {kind: {"list"} | made.get(kind, set()) | shared.get(kind, set()) for kind in read},
         "beat": {kind: {"list", "watch"} for kind in read},
     }
     found: dict[str, dict[str, set[str]]] = {process: {} for process in wanted}

@@ -6,7 +6,7 @@ import re
 from http.cookies import SimpleCookie
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from opentelemetry import baggage
 from opentelemetry.baggage.propagation import W3CBaggagePropagator
@@ -53,18 +53,21 @@ def count(text: str) -> int:
     return sum(one.partition("=")[0].strip() == KEY for one in text.split(","))
 
 
+@settings(deadline=None)
 @given(header, st.sampled_from(LANES))
 def test_a_lane_is_matched_in_baggage_just_where_a_parser_reads_it(text: str, lane: str) -> None:
     if count(text) <= 1:
         assert matches(expressions.baggage(KEY, lane), text) == (read(text) == lane)
 
 
+@settings(deadline=None)
 @given(st.lists(member, min_size=1, max_size=4), st.sampled_from(LANES))
 def test_of_a_key_that_is_there_twice_each_lane_is_matched(members: list[str], lane: str) -> None:
     text = ",".join(members)
     assert matches(expressions.baggage(KEY, lane), text) == any(read(one) == lane for one in members)
 
 
+@settings(deadline=None)
 @given(header)
 def test_whatever_says_anything_by_our_key_is_seen_at_an_entry_that_does_not_trust(text: str) -> None:
     assert matches(expressions.baggage_key(KEY), text) == any(
@@ -83,6 +86,7 @@ token = st.sampled_from(["lane", "lanes", "my-lane", "session"])
 cookies = st.lists(st.tuples(token, st.sampled_from([*LANES, "other"])), min_size=1, max_size=4)
 
 
+@settings(deadline=None)
 @given(cookies, st.sampled_from(LANES))
 def test_a_lane_is_matched_in_cookies_just_where_a_parser_reads_it(
     pairs: list[tuple[str, str]], lane: str

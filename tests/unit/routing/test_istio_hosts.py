@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from provisioner import labels
@@ -22,6 +22,7 @@ from provisioner.routing.mesh import Compiled, Existing
 
 Json = dict[str, Any]
 
+SERVED = "x-preview-lane-served"
 MATCH = {"uri": {"prefix": "/a"}}
 TO = {"destination": {"host": "payment"}}
 
@@ -128,6 +129,7 @@ def test_a_user_who_writes_it_anew_without_our_lines_gets_them_again() -> None:
     assert names(found)[0] == "laneway/shop/pr-1" and names(found)[-1] == ""
 
 
+@settings(deadline=None)  # machines may be busy
 @given(st.permutations(["pr-1", "pr-2", "pr-3"]), st.data())
 def test_lanes_that_come_and_go_in_any_order_meet_in_the_same_object(order: list[str], data: Any) -> None:
     live, open_lanes = virtual({"match": [MATCH], "route": [TO]}, {"route": [TO]}), set[str]()
@@ -241,3 +243,57 @@ def test_matches_are_joined_or_refused_as_istio_does(root: Json, leaf: Json, is_
     assert (found is not None) == is_joined
     if found is not None:
         assert {key for one in found for key in one} == root.keys() | leaf.keys()
+
+
+def test_filters_find_every_rule_that_leads_to_a_loose_lanes_own_copy_and_no_other() -> None:
+    made = replace(intent("pr-1"), failover=True)
+    split = {"route": [{**TO, "weight": 50}, {"destination": {"host": "other"}, "weight": 50}]}
+    live = virtual({"name": "a", "match": [{**MATCH, "name": "m"}], "route": [TO]}, split, {"route": [TO]})
+    found = compiled(made, existing(live, lanes=("pr-1",))).own
+    (filtering,) = [one for one in found if one["kind"] == "EnvoyFilter"]
+    (delegate,) = [one for one in found if one["kind"] == "VirtualService"]
+    cluster, *routes = filtering["spec"]["configPatches"]
+    value = cluster["patch"]["value"]
+    assert value["cluster_type"]["typed_config"]["clusters"] == [
+        "outbound|8080||payment--pr-1.shop.svc.cluster.local",
+        "outbound|8080||payment.shop.svc.cluster.local",
+    ]
+    vhosts = [one["match"]["routeConfiguration"]["vhost"] for one in routes]
+    assert {one["name"] for one in vhosts} == {"payment.shop.svc.cluster.local:8080"}
+    assert [one["route"]["name"] for one in vhosts] == ["laneway/shop/pr-1-0-a.m", "laneway/shop/pr-1-2"]
+    assert {one["patch"]["value"]["route"]["cluster"] for one in routes} == {value["name"]}
+    assert [one["name"] for one in delegate["spec"]["http"]] == ["0-a", "1", "2"]
+    said = [SERVED in str(one) for one in delegate["spec"]["http"]]
+    assert said == [False, True, False], "who answers, a route cannot know"
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        intent("pr-1", mode=Mode.MEMBERS),
+        intent("pr-1", state=State.UNREADY, mode=Mode.MEMBERS),
+        replace(
+            intent(),
+            services=(
+                Service(
+                    "payment",
+                    "shop",
+                    (
+                        Port(
+                            "http",
+                            8080,
+                            0,
+                            Protocol.HTTP,
+                            (),
+                            (Copy("pr-1", State.READY, (), Mode.LOOSE, "parent", "payment--parent"),),
+                        ),
+                    ),
+                ),
+            ),
+        ),
+    ],
+    ids=["strict", "missing", "a parent's copy"],
+)
+def test_nothing_stands_in_for_what_is_not_a_loose_lanes_own(made: ChainIntent) -> None:
+    found = compiled(replace(made, failover=True), existing(virtual(), lanes=("pr-1",))).own
+    assert found and not [one for one in found if one["kind"] == "EnvoyFilter"]
