@@ -68,7 +68,7 @@ class Meshed:
     def pods(self, lane: str, service: str, ready: bool) -> None:
         """A copy's pod becomes ready, or ceases to be: its EndpointSlice and its Deployment say so."""
         name = f"{service}--{lane}"
-        self.cluster.apply(_slice(name, lane, service, ready), force=True)
+        self.cluster.apply(endpoints(name, lane, service, ready), force=True)
         status = {"replicas": 1, "updatedReplicas": 1, "readyReplicas": int(ready), "observedGeneration": 99}
         self.cluster.merge("Deployment", name, {"status": status}, NAMESPACE, "status")
 
@@ -144,7 +144,8 @@ def definition(kind: str) -> Json:
     }
 
 
-def _slice(name: str, lane: str, service: str, ready: bool) -> Json:
+def endpoints(name: str, lane: str, service: str, ready: bool) -> Json:
+    """The EndpointSlice of a copy with one pod."""
     return {
         "apiVersion": "discovery.k8s.io/v1",
         "kind": "EndpointSlice",
