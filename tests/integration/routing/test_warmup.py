@@ -64,7 +64,8 @@ def test_pods_that_are_all_new_share_evenly_and_at_once(world):
     copies = [world.upstream(name) for name in ("one", "other")]
     world.store.put(lane("pr-4"))
     are_now(world, [one.address for one in copies], "pr-4")
-    assert shares(world, TAG) == {"one": 100, "other": 100}
+    found = shares(world, TAG)
+    assert found.total() == 200 and found["one"] in range(90, 111) and found["other"] in range(90, 111)
 
 
 def test_the_only_pod_of_a_lane_gets_every_request_from_the_first_on(world):
