@@ -21,6 +21,7 @@ from provisioner.copies import live, plan
 from provisioner.copies.plan import Identity, Snapshot, Wanted
 from provisioner.lane import sleeping
 from provisioner.lane.model import Lane, Phase
+from provisioner.routing import drivers
 from provisioner.status import readiness
 from provisioner.sweep import retention
 from provisioner.sweep.retention import Facts, Why
@@ -68,6 +69,8 @@ def unsettled(lane: Lane, chain: Chain, facts: Facts, now: datetime) -> tuple[Wh
         )
     if lane.phase not in (Phase.READY, Phase.SLEEPING):
         return Why.NOT_READY, f"it is {lane.phase or 'without a phase'}"
+    if drivers.mesh(chain.driver) is not None:
+        return Why.MESHED, f"it is routed by {chain.driver}, whose objects no sweep reads"
     return None
 
 

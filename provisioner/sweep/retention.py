@@ -71,6 +71,7 @@ class Why(StrEnum):
     NOT_READY = "NotReady"
     REST_DUE = "RestDue"  # it should sleep and does not, or sleeps and should not
     DRIFTED = "Drifted"  # what it owns is not what it should own
+    MESHED = "Meshed"  # its routes lie in a mesh, and only a convergence looks at them
     LABELS_LOST = "LabelsLost"
     MEMBERS_LOST = "MembersLost"  # somebody took a member out that is open
 

@@ -127,6 +127,8 @@ class _Surveyor:
         chain = self._chains.get(lane.chain)
         if lane.object_name != name:
             self._keep(Why.UNREADABLE, "", name, f"its spec is that of {lane.object_name}; delete it")
+        elif live.is_going(found) and chain is not None and lane.held:
+            self._need(lane, Why.BEING_DELETED, "it is being deleted, and its routes have to go first")
         elif live.is_going(found):
             self._keep(Why.BEING_DELETED, lane.chain, lane.name, _finalizers(found))
         elif chain is None:

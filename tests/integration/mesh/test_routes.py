@@ -182,3 +182,27 @@ def test_a_child_is_routed_to_its_parents_copy_and_to_the_baseline_when_that_clo
     mesh.close("pr-1")
     mesh.converge("pr-2")
     assert sorted(mesh.routes("pr-2")) == ["orders--pr-2.8080"]
+
+
+def test_a_lane_with_shared_routes_is_held_until_they_are_withdrawn_also_when_somebody_deletes_it() -> None:
+    with meshed(Driver.ISTIO) as mesh:
+        mesh.opened("pr-1", "payment")
+        lane = mesh.lane("pr-1")
+        assert lane is not None and lane.held
+        assert mesh.cluster.list("VirtualService", NAMESPACE)
+        mesh.cluster.delete("Lane", "shop.pr-1")
+        mesh.converge("pr-1")
+        lane = mesh.lane("pr-1")
+        assert lane is not None and lane.going and lane.phase == "Terminating"
+        assert mesh.cluster.list("VirtualService", NAMESPACE) == []
+        assert mesh.cluster.get("Deployment", "payment--pr-1", NAMESPACE), "it may have requests still"
+        mesh.scene.clock.step(DRAIN + 1)
+        mesh.converge("pr-1")
+        assert mesh.lane("pr-1") is None
+        assert mesh.cluster.get("Deployment", "payment--pr-1", NAMESPACE) is None
+
+
+def test_a_lane_without_shared_routes_is_held_by_nobody(mesh: Meshed) -> None:
+    mesh.opened("pr-1", "payment")
+    lane = mesh.lane("pr-1")
+    assert lane is not None and not lane.finalizers

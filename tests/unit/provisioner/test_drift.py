@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from provisioner.chain.model import Driver
 from provisioner.copies import plan
 from provisioner.lane.model import Lane
 from provisioner.status import compute as status
@@ -62,6 +63,13 @@ def test_a_lane_that_shows_itself_that_it_is_behind_has_to_converge(lane: Lane, 
     found = drift.unsettled(lane, b.chain(), Facts(), b.NOW)
     assert found is not None
     assert found[0] is why
+
+
+def test_a_lane_that_a_mesh_routes_has_to_converge_since_nobody_else_looks_at_its_routes() -> None:
+    meshed = replace(b.chain(), driver=Driver.ISTIO)
+    settled = b.lane(status={**ready().status, "chainRevision": meshed.revision})
+    found = drift.unsettled(settled, meshed, Facts(heads={REPOSITORY: {"payment-fast": b.SHA}}), b.NOW)
+    assert found is not None and found[0] is Why.MESHED
 
 
 def test_a_head_that_moved_is_told_with_both_commits() -> None:
