@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from provisioner import labels
+from provisioner.routing import mesh
 from provisioner.routing.intent import ChainIntent
 from provisioner.routing.istio import (
     addresses,
@@ -64,6 +65,7 @@ class _Compiler:
     def __init__(self, intent: ChainIntent, existing: Existing) -> None:
         self._intent, self._existing = intent, existing
         self._standing = standing.of_lanes(intent)
+        self._heads = {name: mesh.metadata(lane, "", "", "") for name, lane in existing.lanes.items()}
         self._rules = existing.of(destinations.KIND)
         every = hosts.find(intent, existing.of(KIND))
         self._obstacles = obstacles.of_user(intent, every, existing)
@@ -90,7 +92,8 @@ class _Compiler:
     def _entered(self, host: Host, closed: bool = False) -> Entered:
         is_hidden = host.covered and not host.ways.outer and host.covered <= self._obstacles.services
         barred = bool(is_hidden) or host.key in self._obstacles.hosts
-        return Entered(host, self._intent, self._standing, self._existing.lanes, closed, barred)
+        lanes = self._existing.lanes
+        return Entered(host, self._intent, self._standing, lanes, self._heads, closed, barred)
 
     def _released_hosts(self) -> Iterator[Json]:
         for one in self._ours:

@@ -10,7 +10,6 @@ from typing import Any
 from provisioner import labels, names
 from provisioner.chain.model import Untrusted
 from provisioner.lane.model import Lane
-from provisioner.routing import mesh
 from provisioner.routing.entry import Carrier, counted
 from provisioner.routing.intent import ChainIntent
 from provisioner.routing.istio import failover, lines, variants
@@ -37,6 +36,7 @@ class Entered:
     intent: ChainIntent
     standing: Standing
     lanes: Mapping[str, Lane]
+    heads: Mapping[str, Json]  # by lane, the metadata that all of its objects share
     closed: bool = False
     barred: bool = False
 
@@ -224,7 +224,9 @@ class Entered:
         return self._virtual(lane, self._name(lane, "-host"), spec)
 
     def _virtual(self, lane: str, name: str, spec: Json) -> Json:
-        metadata = mesh.metadata(self.lanes[lane], self.about, self.host.namespace, name)
+        head = self.heads[lane]
+        marks = {**head["labels"], labels.SERVICE: self.about}
+        metadata = {**head, "name": name, "namespace": self.host.namespace, "labels": marks}
         return {"apiVersion": API_VERSION, "kind": KIND, "metadata": metadata, "spec": spec}
 
 

@@ -84,7 +84,8 @@ class Ways:
     def _match(self, carrier: Carrier, lane: str) -> Json:
         value = self._value(carrier, lane)
         where = {"authority": value} if carrier is Carrier.HOST else {"headers": {self._name(carrier): value}}
-        return where | self._restrictions[carrier]
+        more = self._restrictions[carrier]
+        return where | more if more else where
 
     @cached_property
     def _restrictions(self) -> Mapping[Carrier, Json]:

@@ -22,7 +22,7 @@ BASELINE = "baseline"
 NONE = "none"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Asked:
     """For which lane rules are wanted. `copies` are those that its requests are led to, or that are missing;
     `known` are all Services of the chain. `lane` is empty for lanes that have no line of their own, `sets`:
@@ -42,8 +42,8 @@ def of_lane(rules: Iterable[Json], roots: Sequence[Json], asked: Asked) -> list[
     that Istio could not join with that line is left out, as it would be, too."""
     found: list[Json] = []
     for rule in rules:
-        leaves = rule.get("match") or []
-        mine = matches.among(roots, leaves)
+        leaves = rule.get("match")
+        mine = matches.among(roots, leaves) if leaves else None
         if mine or not leaves:
             found.append(variant({**rule, "match": mine} if leaves else rule, asked))
     return found
@@ -78,9 +78,9 @@ def variant(rule: Json, asked: Asked) -> Json:
     """The rule as it is for the lane."""
     if not rule.get("route"):
         return dict(rule)
-    missing = [copy for one in rule["route"] if (copy := _copy(one, asked)) and copy.state is State.MISSING]
-    if missing:
-        return _refused(rule, asked)
+    for one in rule["route"]:
+        if _is_refused(one, asked):
+            return _refused(rule, asked)
     found = {**rule, "route": [_destination(one, asked) for one in rule["route"]]}
     return _with_header(found, asked) if asked.sets else found
 
@@ -90,10 +90,10 @@ def served(header: str) -> str:
     return f"{header}-served"
 
 
-def _copy(route: Json, asked: Asked) -> Copy | None:
-    """The lane's copy of where a route leads to, if requests go there at all."""
+def _is_refused(route: Json, asked: Asked) -> bool:
+    """Whether requests go where the lane lacks a copy."""
     key = addresses.service(route["destination"]["host"], asked.namespace)
-    return asked.copies.get(key) if key and route.get("weight", 1) else None
+    return bool(key and route.get("weight", 1) and _is_missing(key, asked))
 
 
 def _destination(route: Json, asked: Asked) -> Json:
