@@ -19,11 +19,13 @@ from provisioner.routing.explain.story import Request
 
 @dataclass(frozen=True)
 class Heard:
-    """The lane that a request is in, empty for none; by which carrier; and why it is not in another."""
+    """The lane that a request is in, empty for none; by which carrier; and why it is not in another.
+    `forbidden`: the entry answers 403 for that."""
 
     lane: str = ""
     by: str = ""
     remark: str = ""
+    forbidden: bool = False
 
 
 def heard(request: Request, chain: Chain) -> Heard:
@@ -34,7 +36,8 @@ def heard(request: Request, chain: Chain) -> Heard:
     else:
         verdict = _inside(said)
     if verdict.ignored:
-        return Heard(remark="what names a lane does not count at this entry (entry.trust)")
+        why = f"what names a lane does not count at this entry (entry.trust: {chain.entry.trust})"
+        return Heard(remark=why, forbidden=verdict.forbidden)
     if verdict.by is None:
         return Heard(remark=_why_none(request, chain))
     return Heard(verdict.lane, verdict.by.value)
@@ -50,12 +53,24 @@ def _inside(said: dict[Carrier, str]) -> Verdict:
 
 def _why_none(request: Request, chain: Chain) -> str:
     """What in the request looks like a lane and is none."""
+    if _has_link(request, chain):
+        return "it has a signed link, which only the router can check, and names no lane otherwise"
     values = request.values(chain.carriers.header)
     if not values:
         return "nothing in the request names a lane"
     if len(values) > 1:
         return f"{chain.carriers.header} is there {len(values)} times, which no lane is called"
     return f"{values[0][:80]!r} in {chain.carriers.header} is no name that a lane can have"
+
+
+def _has_link(request: Request, chain: Chain) -> bool:
+    entry = chain.entry
+    cookies = (pair.strip() for text in request.values("cookie") for pair in text.split(";"))
+    parameters = request.path.partition("?")[2].split("&")
+    return bool(entry.link) and (
+        any(one.startswith(f"{entry.ticket}=") for one in cookies)
+        or any(one.startswith(f"{entry.link}=") for one in parameters)
+    )
 
 
 def _all(request: Request, chain: Chain) -> Iterable[tuple[Carrier, str]]:

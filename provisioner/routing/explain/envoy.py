@@ -28,6 +28,9 @@ def explain(chain: Chain, live: Live, request: Request) -> Explanation:
     if port.protocol is not Protocol.HTTP:
         return _baseline(port, start, "passed through to the baseline, whatever the lane", "")
     heard = carriers.heard(request, chain)
+    if heard.forbidden:
+        refused = Step("request", "entry.untrusted", f"403: {heard.remark}")
+        return Explanation(NOBODY, (*start, refused), (), f"{request.service}={NOBODY}")
     if not heard.lane:
         return _baseline(port, (*start, Step("request", "", heard.remark)), "the baseline", "")
     return _of_lane(chain, live, request, port, heard, start)

@@ -219,3 +219,43 @@ def test_the_first_port_that_speaks_http_is_asked_about():
         asked.port(chain("istio"), found, "payment", 81)
     with pytest.raises(InputError, match="does not exist"):
         asked.port(chain("istio"), found, "web")
+
+
+def attached_web():
+    """The twin of web, and where its pods are."""
+    marks = {**labels.of_chain("shop"), labels.SERVICE: "web", labels.ROLE: "baseline"}
+    twin = service("web-baseline")
+    twin["metadata"] |= {"labels": marks, "annotations": {labels.LISTENERS: '{"8080": 10001}'}}
+    slices = endpoints("web-baseline", "10.0.0.9")
+    slices["metadata"]["labels"] |= marks
+    return twin, slices
+
+
+def ask_entry(entry, **request):
+    text = TEXT.replace("cookie: lane", entry)
+    there = parse(f"{text}routing: {{driver: envoy}}\n", "laneway.yaml")
+    return explain(there, live(*attached_web()), Request("web", "shop", 8080, **request))
+
+
+def test_what_an_entry_does_not_trust_is_told_as_the_router_treats_it():
+    headers = (("x-preview-lane", "pr-4"),)
+    ignored = ask_entry("trust: none", headers=headers)
+    assert (ignored.who, ignored.said) == ("baseline", "")
+    refused = ask_entry("trust: none, untrusted: forbidden", headers=headers)
+    assert (refused.who, refused.said) == ("none", "web=none")
+    assert "403" in refused.steps[-1].says
+
+
+def test_a_signed_link_is_not_taken_for_nothing():
+    found = ask_entry("link: preview", path="/?preview=a.b.c")
+    assert "only the router can check" in found.steps[1].says
+
+
+def test_carriers_are_read_as_the_router_reads_them():
+    cases = {
+        "pr-4": (("cookie", "a=1; lane=pr-4"),),
+        "pr-5": (("baggage", "preview-lane=pr-4,preview-lane=pr%2D5"), ("cookie", "lane=pr-4")),
+        "": (("x-preview-lane", "pr-4"), ("x-preview-lane", "pr-4")),
+    }
+    for lane, headers in cases.items():
+        assert ask_entry("cookie: lane", headers=headers).said == ("web=baseline" if lane else "")
