@@ -3,6 +3,7 @@
     a path matches the service's globs               in    Changed
     a path matches a shared glob that names it       in    SharedPath
     a service that it depends on is in               in    DependsOn, at any distance
+    the lane's mode is `all`                         in    EveryService, as the baseline runs it
     its code lies in a repository without a member   out   OtherRepository
     else                                             out   Unchanged
 
@@ -20,7 +21,7 @@ from enum import StrEnum
 from provisioner.chain.globs import Match, globs
 from provisioner.chain.model import Chain, Repository, Service
 from provisioner.errors import ConfigError, InputError
-from provisioner.lane.model import Member
+from provisioner.lane.model import Member, Mode
 
 
 class Cause(StrEnum):
@@ -29,6 +30,7 @@ class Cause(StrEnum):
     CHANGED = "Changed"
     SHARED_PATH = "SharedPath"
     DEPENDS_ON = "DependsOn"
+    EVERY_SERVICE = "EveryService"
     OTHER_REPOSITORY = "OtherRepository"
     UNCHANGED = "Unchanged"
 
@@ -57,7 +59,7 @@ class Source:
 @dataclass(frozen=True)
 class Verdict:
     """Whether a service is in the lane. `member` is the key of the member that its code is taken from; empty
-    when the service is not in the lane."""
+    when it is none's: the service is not in the lane, or runs there as on the baseline."""
 
     service: str
     in_lane: bool
@@ -66,14 +68,15 @@ class Verdict:
     member: str
 
 
-def select(chain: Chain, sources: Sequence[Source]) -> tuple[Verdict, ...]:
+def select(chain: Chain, sources: Sequence[Source], mode: Mode = Mode.LOOSE) -> tuple[Verdict, ...]:
     """One verdict per service, in the chain's order. Of two members that change one service, the one
-    observed last gives its code."""
+    observed last gives its code. `mode` is the lane's."""
     newest = sorted(sources, key=lambda source: (source.member.observed_at, source.member.key), reverse=True)
     found = {service.name: _by_path(chain, service, newest) for service in chain.services}
     verdicts = {name: verdict for name, verdict in found.items() if verdict is not None}
     _spread(chain, newest, verdicts)
-    return tuple(verdicts.get(service.name) or _out(service, newest, verdicts) for service in chain.services)
+    rest = _unchanged if mode is Mode.ALL and newest else _out
+    return tuple(verdicts.get(service.name) or rest(service, newest, verdicts) for service in chain.services)
 
 
 def _by_path(chain: Chain, service: Service, newest: Sequence[Source]) -> Verdict | None:
@@ -132,6 +135,12 @@ def _because(verdict: Verdict) -> str:
     if verdict.cause is Cause.SHARED_PATH:
         return "uses a shared path that changed"
     return verdict.message  # "depends on ..., which changed"
+
+
+def _unchanged(service: Service, newest: Sequence[Source], verdicts: Mapping[str, Verdict]) -> Verdict:
+    """A service of a lane that has them all, which no member of it changed."""
+    message = f"{_out(service, newest, verdicts).message}; the lane's mode is all, so it has a copy as it is"
+    return Verdict(service.name, True, Cause.EVERY_SERVICE, message, "")
 
 
 def _out(service: Service, newest: Sequence[Source], verdicts: Mapping[str, Verdict]) -> Verdict:

@@ -22,7 +22,7 @@ from typing import Any
 import structlog
 
 from provisioner import changes, snapshot
-from provisioner.chain.model import Chain
+from provisioner.chain.model import Chain, Service
 from provisioner.changes import Source, Verdict
 from provisioner.copies import carrying, plan
 from provisioner.copies.plan import Plan, Snapshot, Wanted
@@ -119,7 +119,7 @@ class _Run:
         try:
             with self._step("changes"):
                 sources = self._sources()
-                verdicts = changes.select(self.chain, sources)
+                verdicts = changes.select(self.chain, sources, self.lane.mode)
                 wanted = self._wanted(verdicts, sources)
         except LanewayError as problem:
             return self._blocked(problem)
@@ -195,10 +195,13 @@ class _Run:
     def _wanted(self, verdicts: Sequence[Verdict], sources: Sequence[Source]) -> list[Wanted]:
         by_member = {source.member.key: source for source in sources}
         return [
-            Wanted(service, changes.image(service, by_member[verdict.member], self.chain), verdict)
+            Wanted(service, self._image(service, by_member.get(verdict.member)), verdict)
             for service, verdict in zip(self.chain.services, verdicts, strict=True)
             if verdict.in_lane
         ]
+
+    def _image(self, service: Service, source: Source | None) -> str | None:
+        return changes.image(service, source, self.chain) if source else None
 
     def _report(
         self,

@@ -64,11 +64,11 @@ _PORT_FIELDS = ("name", "port", "targetPort", "protocol", "appProtocol")
 
 @dataclass(frozen=True)
 class Order:
-    """Which copy is wanted."""
+    """Which copy is wanted. `image` None: the one that its baseline has."""
 
     lane: Lane  # with its uid: the copy is owned by it
     service: Service
-    image: str
+    image: str | None
     follows: bool = True  # the baseline's changes
     replicas: int = 1  # 0: it sleeps
     headless: bool = True  # its Service
@@ -259,7 +259,7 @@ def _pod(order: Order, pod: Json) -> Json:
         _free_host_ports(one)
         one["env"] = _environment(one.get("env") or [], order.lane.name)
     for one in pod["containers"]:
-        if one["name"] == target:
+        if one["name"] == target and order.image is not None:
             one["image"] = order.image
     return pod
 

@@ -49,10 +49,10 @@ class Snapshot:
 
 @dataclass(frozen=True)
 class Wanted:
-    """One service that belongs into the lane."""
+    """One service that belongs into the lane. `image` None: the one that its baseline has."""
 
     service: Service
-    image: str
+    image: str | None
     cause: Verdict
 
 
@@ -142,7 +142,8 @@ def _claim(service: Service, claimed: dict[Identity, str]) -> None:
 def _copy(order: clone.Order, chain: Chain, snapshot: Snapshot) -> tuple[Json, ...]:
     """The objects of one copy. Raises RefusedError or ForeignObjectError."""
     service = order.service
-    refusals.image(service, order.image)
+    if order.image is not None:
+        refusals.image(service, order.image)
     workload = _noted(order, snapshot) or refusals.workload(service, snapshot.workloads)
     pod = workload["spec"]["template"]["spec"]
     refusals.host_network(service, pod)

@@ -9,7 +9,7 @@ from typing import Any
 
 from provisioner import labels
 from provisioner.changes import Verdict
-from provisioner.copies import live, policies
+from provisioner.copies import live, policies, refusals
 from provisioner.copies.plan import Plan, Snapshot, Wanted
 from provisioner.errors import LanewayError
 from provisioner.lane.model import Lane, Mode, Phase
@@ -74,7 +74,7 @@ def find(
     verdicts: Iterable[Verdict], wanted: Iterable[Wanted], plan: Plan, snapshot: Snapshot, clock: Clock
 ) -> list[Finding]:
     """One finding per verdict, in their order."""
-    images = {one.service.name: one.image for one in wanted}
+    by_name = {one.service.name: one for one in wanted}
     workloads = {live.service_of(one): one for one in snapshot.owned if one["kind"] in readiness.WORKLOADS}
     pods: dict[str, list[Json]] = {}
     for pod in snapshot.pods:
@@ -87,9 +87,19 @@ def find(
         reading = readiness.read(workloads.get(name), pods.get(name, ()), clock)
         revision = _revision(workloads.get(name))
         followed = _followed(name, snapshot)
-        return Finding(verdict, images.get(name, ""), reading, plan.problems.get(name), revision, followed)
+        image = _image(by_name.get(name), workloads.get(name))
+        return Finding(verdict, image, reading, plan.problems.get(name), revision, followed)
 
     return [found(verdict) for verdict in verdicts]
+
+
+def _image(wanted: Wanted | None, workload: Json | None) -> str:
+    """The image of a copy: the branch's, or, where that has none, what the copy took from its baseline."""
+    if wanted is None or wanted.image is not None or workload is None:
+        return (wanted.image or "") if wanted else ""
+    pod = workload["spec"]["template"]["spec"]
+    name = refusals.container(wanted.service, pod)
+    return next(str(one["image"]) for one in pod["containers"] if one["name"] == name)
 
 
 def _followed(service: str, snapshot: Snapshot) -> tuple[str, ...]:

@@ -13,6 +13,7 @@ from provisioner.cluster import Cluster
 from provisioner.errors import GitError
 from provisioner.events import ForgeEvent, Kind
 from provisioner.lane import store as lanes
+from provisioner.lane.model import Mode
 from provisioner.lane.record import record
 from provisioner.reconcile import Outcome, converge
 from tests.support.devcluster import Devcluster
@@ -63,6 +64,29 @@ def test_the_copy_is_the_baseline_with_the_branchs_image(shop: Shop) -> None:
         "LANEWAY_LANE": "fast",
     }
     assert copy["replicas"] == 1
+
+
+def test_a_lane_of_mode_all_has_every_service_the_unchanged_ones_as_the_baseline_runs_them(
+    shop: Shop,
+) -> None:
+    shop = replace(shop, chain=replace(shop.chain, mode=Mode.ALL))
+    opened(shop, "whole", "payment/app.py")
+    assert reasons(shop, "whole") == {
+        "frontend": "EveryService",
+        "orders": "EveryService",
+        "payment": "Changed",
+    }
+    of_baseline = shop.cluster.get("Deployment", "orders", shop.chain.namespaces[0])
+    assert of_baseline is not None
+    copies = {name: image_of(one) for name, one in shop.owned("whole").items() if "Deployment" in name}
+    assert copies["Deployment/orders--whole"] == image_of(of_baseline)
+    assert copies["Deployment/payment--whole"] == f"payment:{shop.origin.sha('whole')}"
+    told = {one["name"]: one["image"] for one in status(shop, "whole")["services"]}
+    assert told == {name: copies[f"Deployment/{name}--whole"] for name in told}
+
+
+def image_of(workload: dict[str, Any]) -> str:
+    return str(workload["spec"]["template"]["spec"]["containers"][0]["image"])
 
 
 def test_everything_of_a_lane_is_owned_by_it(shop: Shop) -> None:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from provisioner.chain.model import Chain, Repository, Service, WorkloadRef
 from provisioner.changes import PLACEHOLDERS, Cause, Source, Verdict, image, select, tag, wanting_sha
 from provisioner.errors import ConfigError, InputError
-from provisioner.lane.model import Member
+from provisioner.lane.model import Member, Mode
 
 SHOP = Repository("https://github.com/acme/shop.git", "acme/shop")
 MONEY = Repository("https://github.com/acme/money.git", "acme/money", base="trunk")
@@ -234,6 +234,16 @@ def test_every_service_of_the_lane_can_be_given_its_sha(services, sources, share
     for one, decided in zip(asking, select(shop, sources), strict=True):
         if decided.in_lane:
             assert one in wanting_sha(shop, by_member[decided.member])
+
+
+@given(services_, sources_)
+def test_mode_all_adds_the_rest_and_takes_nobody_s_code_for_it(services, sources) -> None:
+    shop = chain(*services)
+    for loose, whole in zip(select(shop, sources), select(shop, sources, Mode.ALL), strict=True):
+        if loose.in_lane or not sources:
+            assert whole == loose
+        else:
+            assert (whole.in_lane, whole.cause, whole.member) == (True, Cause.EVERY_SERVICE, "")
 
 
 @given(services_, sources_)
