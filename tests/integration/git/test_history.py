@@ -18,7 +18,7 @@ from tests.support.origin import Origin
 
 PATHS = ("a/1", "a/2", "a/docs/1", "b/1", "top.md")
 changes = st.dictionaries(st.sampled_from(PATHS), st.sampled_from(["x", "y", "z"]), min_size=1, max_size=3)
-few = settings(max_examples=15, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+few = settings(max_examples=15, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 
 
 Steps = list[tuple[list[int], dict[str, str]]]
@@ -124,7 +124,7 @@ def empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(GLOB, min_size=1, max_size=3), st.sets(TREE, min_size=1, max_size=12))
 def test_globs_match_what_gitignore_would(empty: Path, patterns: list[str], paths: set[str]) -> None:
     (empty / ".git/info/exclude").write_text("\n".join(patterns) + "\n")

@@ -231,7 +231,6 @@ proved = settings(
     phases=PHASES,
     database=None,
     max_examples=HISTORIES,
-    deadline=None,
     suppress_health_check=[HealthCheck.too_slow],
     print_blob=True,
 )

@@ -155,7 +155,7 @@ keys = st.text(st.sampled_from("abcdefghijklmnopqrstuvwxyz-_.!#$&'*^`|~012345678
 values = st.text(max_size=30)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(others=st.dictionaries(keys, values, max_size=6), lane=st.none() | names)
 def test_what_opentelemetry_writes_is_read_and_what_is_written_it_reads(running, others, lane):
     others.pop("preview-lane", None)

@@ -45,7 +45,7 @@ def understood(baggage: str) -> Mapping[str, object]:
     return otel.get_all(W3CBaggagePropagator().extract({"baggage": baggage}))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     entry=st.sampled_from([OPEN, SIGNED, REFUSING, NONE]),
     said=st.dictionaries(st.sampled_from(Carrier), st.sampled_from(["pr-4", "pr-5", "x"]), max_size=4),
@@ -97,7 +97,7 @@ keys = st.text(st.sampled_from("previwlan-PL%2Dd70_+ \t"), min_size=1, max_size=
 members = st.builds("{}={}".format, keys | st.just("preview-lane"), st.sampled_from(["pr-4", "1", ""]))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(sent=st.lists(members, max_size=5).map(",".join))
 def test_no_baggage_from_outside_reads_as_a_lane_to_opentelemetry(doors: Doors, sent: str) -> None:
     answer = doors(SIGNED).ask([("baggage", sent)])
@@ -167,7 +167,7 @@ shreds = st.sampled_from(
 strange = st.lists(shreds, max_size=8).map("".join)
 
 
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=250)
 @given(path=strange, cookie=strange, baggage=strange, way=strange)
 @example(path="&preview=off", cookie="", baggage="", way="")
 def test_nothing_that_is_sent_makes_the_filter_stumble(
@@ -196,7 +196,7 @@ spelled = st.sampled_from(
 )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(address=addresses, spell=spelled)
 def test_an_address_is_in_the_networks_that_python_finds_it_in(
     doors: Doors, address: IPv4Address | IPv6Address, spell: Callable[[object], str]

@@ -177,7 +177,7 @@ def ways(
     }
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(POLICIES, st.sampled_from([("payment",), ("orders",), ("payment", "orders")]))
 def test_a_copy_may_reach_and_be_reached_by_what_its_original_may(
     specs: list[Json], copied: tuple[str, ...]

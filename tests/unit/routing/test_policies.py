@@ -143,7 +143,7 @@ def through_the_router(rules: list[Json], client: Pod, name: str, place: int) ->
 
 
 @given(several)
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_who_could_reach_a_service_can_through_the_router_and_nobody_else(found: tuple[Json, ...]) -> None:
     before = list(found)
     assume(not any(policies.refusals(one) for one in scenes(before)))
