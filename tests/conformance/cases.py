@@ -9,10 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 
+from provisioner.routing import links
 from tests.conformance.hops.calling import PROTOCOLS
 from tests.conformance.hops.story import FORWARDS, Headers
-from tests.conformance.scene import DOMAIN, LONGER, LONGEST, OUTSIDE, SERVICES
+from tests.conformance.scene import CHAIN, DOMAIN, KEY, LINK, LONGER, LONGEST, OUTSIDE, SERVICES
 
 HEADER = "x-preview-lane"
 NOWHERE = ("baseline",) * len(SERVICES)
@@ -98,6 +100,12 @@ def _cookie(value: str) -> Headers:
     return [("cookie", value)]
 
 
+def _ticket(lane: str, chain: str = CHAIN, key: str = KEY, days: int = 1) -> Headers:
+    (derived,) = links.of_chain([key.encode()], chain)
+    ends = datetime.now(UTC) + timedelta(days=days)
+    return _cookie(f"laneway-{LINK}={links.sign(derived, chain, lane, ends)}")
+
+
 def _host(value: str) -> Headers:
     return [("host", value)]
 
@@ -172,6 +180,17 @@ COOKIES: dict[str, tuple[Headers, str | None]] = {
     "twice": (_cookie("preview-lane=pr-4; preview-lane=pr-42"), "pr-4"),
 }
 
+# by the cookie that a link sets: the link itself is answered by being sent on
+LINKS: dict[str, tuple[Headers, str | None]] = {
+    "alone": (_ticket("pr-4"), "pr-4"),
+    "between other cookies": (_cookie(f"a=1; {_ticket('pr-4')[0][1]}; b=2"), "pr-4"),
+    "a lane whose name begins like another's": (_ticket("pr-42"), "pr-42"),
+    "a lane that does not exist": (_ticket("pr-9"), "pr-9"),
+    "expired": (_ticket("pr-4", days=-1), None),
+    "another chain's": (_ticket("pr-4", chain="town"), None),
+    "signed with another key": (_ticket("pr-4", key=KEY[::-1]), None),
+}
+
 HOSTS: dict[str, tuple[Headers, str | None]] = {
     "a copy further on": (_host(f"pr-4.{DOMAIN}"), "pr-4"),
     "a copy at the entry": (_host(f"gap.{DOMAIN}"), "gap"),
@@ -189,6 +208,7 @@ TOGETHER: dict[str, tuple[Headers, str | None]] = {
     "an invalid header leaves it to the baggage": ([*_tag("PR"), *_bag("preview-lane=pr-4")], "pr-4"),
     "the header before the host": ([*_tag("pr-4"), *_host(f"pr-42.{DOMAIN}")], "pr-4"),
     "the baggage before the host": ([*_bag("preview-lane=pr-4"), *_host(f"pr-42.{DOMAIN}")], "pr-4"),
+    "the header before the link": ([*_tag("pr-4"), *_ticket("pr-42")], "pr-4"),
     "the header before the cookie": ([*_tag("pr-4"), *_cookie("preview-lane=pr-42")], "pr-4"),
     "the baggage before the cookie": ([*_bag("preview-lane=pr-4"), *_cookie("preview-lane=pr-42")], "pr-4"),
     "the cookie before the host": ([*_cookie("preview-lane=pr-4"), *_host(f"pr-42.{DOMAIN}")], "pr-4"),
@@ -246,6 +266,7 @@ def _all() -> Iterator[Case]:
         "header": HEADERS,
         "baggage": BAGGAGE,
         "cookie": COOKIES,
+        "link": LINKS,
         "host": HOSTS,
         "carriers together": TOGETHER,
         "carriers passed on": FORWARDED,

@@ -59,11 +59,23 @@ def _named(*names: str) -> Callable[[Case], bool]:
     return lambda case: case.id in names
 
 
+def _by_link(case: Case) -> bool:
+    return case.topic == "link" and case.lane is not None
+
+
 def _crashed(case: Case) -> bool:
     return case.lane in ("crashed", "own-crashed")
 
 
 ISTIO = (
+    Limit(
+        "istio",
+        "a lane named by a signed link",
+        "the baseline answers",
+        "no route checks a signature; the built-in router does",
+        _by_link,
+        _untagged,
+    ),
     Limit(
         "istio",
         "a lane's copy that has just died and still counts as ready",
@@ -111,7 +123,8 @@ def _by_other_means(case: Case) -> bool:
     """Whether a request names its lane by baggage or cookie, and no header or host says more."""
     names = {key for key, _ in case.headers}
     by_header = ("x-preview-lane", case.lane) in case.headers
-    return bool(case.lane) and bool(names & {"baggage", "cookie"}) and not by_header and "host" not in names
+    named = bool(case.lane) and bool(names & {"baggage", "cookie"}) and case.topic != "link"
+    return named and not by_header and "host" not in names
 
 
 GATEWAY_API = (
@@ -129,6 +142,14 @@ GATEWAY_API = (
         "the baseline answers",
         "expressions in header matches are not portable in Gateway API, so routes have exact ones alone",
         _by_other_means,
+        _untagged,
+    ),
+    Limit(
+        "gateway-api",
+        "a lane named by a signed link",
+        "the baseline answers",
+        "no route checks a signature; the built-in router does",
+        _by_link,
         _untagged,
     ),
     Limit(

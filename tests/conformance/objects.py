@@ -15,7 +15,7 @@ from provisioner import labels, names
 from provisioner.chain.grammar import parse
 from provisioner.chain.model import Chain
 from tests.conformance.hops.application import Instance
-from tests.conformance.scene import BASELINE, COOKIE, DOMAIN, PORTS, SERVICES, Copy, Lane
+from tests.conformance.scene import BASELINE, COOKIE, DOMAIN, KEY, LINK, PORTS, SERVICES, Copy, Lane
 
 Json = dict[str, Any]
 PROTOCOLS = {"http": "http", "admin": "http", "grpc": "kubernetes.io/h2c"}
@@ -40,7 +40,7 @@ class Place:
             f"chain: {self.chain}\nnamespace: {self.namespace}\n"
             "repositories: [{url: 'https://example.com/acme/shop.git'}]\n"
             f"services:\n{services}\n"
-            f"entry: {{service: {SERVICES[0]}, host: '{{lane}}.{DOMAIN}', cookie: {COOKIE}}}\n"
+            f"entry: {{service: {SERVICES[0]}, host: '{{lane}}.{DOMAIN}', cookie: {COOKIE}, link: {LINK}}}\n"
             f"routing: {{driver: {self.driver}}}\n"
         )
 
@@ -50,9 +50,14 @@ class Place:
 
 def settings(place: Place, folder: Path, kubeconfig: Path) -> dict[str, str]:
     """The environment of a `laneway` process that knows the chain and the cluster."""
-    file = folder / "shop.yaml"
+    file, keys = folder / "shop.yaml", folder / "keys"
     file.write_text(place.text)
-    return {"LANEWAY_CHAINS": str(file), "LANEWAY_KUBECONFIG": str(kubeconfig)}
+    keys.write_text(KEY)
+    return {
+        "LANEWAY_CHAINS": str(file),
+        "LANEWAY_KUBECONFIG": str(kubeconfig),
+        "LANEWAY_LINK_KEYS_FILE": str(keys),
+    }
 
 
 def namespace(name: str) -> Json:
