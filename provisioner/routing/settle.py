@@ -105,7 +105,7 @@ class _Settling:
         intent = mesh_intent.build(self._chain, existing.services, slices, family)
         compiled = self._driver.compile(intent, existing)
         self._findings |= set(compiled.findings)
-        if compiled.shared and family:
+        if (compiled.shared or (self._driver.finalizer and compiled.own)) and family:
             self._lane = lanes.hold(self._cluster, self._lane)
         owned = self._write(compiled, existing)
         self._findings |= {found for one in owned if (found := self._driver.accepted(one))}
