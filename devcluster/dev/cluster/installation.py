@@ -46,8 +46,7 @@ class Installation:
         """Installs, or upgrades, with a chain; returns when every pod is ready."""
         values = self._written(chain, more)
         self.context.apply(namespace(SYSTEM))
-        if volumes.is_needed(self.context):
-            self.context.apply(volumes.volume(VOLUME))
+        volumes.provide(self.context, VOLUME)
         self.context.helm(
             *("upgrade", "--install", RELEASE, str(CHART), "--namespace", SYSTEM, "--values", str(values)),
             *("--wait", "--timeout", PATIENCE, *self._known()),

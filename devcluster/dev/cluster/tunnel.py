@@ -1,12 +1,17 @@
-"""Ways from ports of this machine into a cluster, by kubectl: they need nothing but the API server."""
+"""Ways from ports of this machine into a cluster, by kubectl: they need nothing but the API server.
+
+A way that breaks, as they do on a busy machine, is there again within a second; what was on it is lost.
+"""
 
 from __future__ import annotations
 
 import socket
 import subprocess
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 
 from devcluster.dev import processes
 from devcluster.dev.children import die_with_parent
@@ -15,6 +20,7 @@ from devcluster.dev.ports import HOST
 
 PATIENCE = 30.0  # seconds until a way must be open
 POLL = 0.05
+PAUSE = 0.5  # seconds before a way that broke is begun anew
 GRACE = 5.0  # seconds that kubectl gets to end
 
 
@@ -35,29 +41,52 @@ def to_api(context: Context, port: int) -> Iterator[str]:
 
 @contextmanager
 def _open(context: Context, arguments: Sequence[str], ports: Sequence[int]) -> Iterator[None]:
-    child = subprocess.Popen(
-        [str(processes.BIN / "kubectl"), *arguments],
-        env=context.environment(),
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        preexec_fn=die_with_parent(),
-    )
+    way = _Way([str(processes.BIN / "kubectl"), *arguments], context.environment())
+    thread = threading.Thread(target=way.keep, daemon=True)
+    thread.start()
     try:
         for port in ports:
-            _await(child, port, arguments[0])
+            _await(port, arguments[0])
         yield
     finally:
-        _end(child)
+        way.over.set()
+        thread.join()
 
 
-def _await(child: subprocess.Popen[bytes], port: int, what: str) -> None:
+@dataclass
+class _Way:
+    """One kubectl that is begun anew whenever it loses the cluster, until `over` is set."""
+
+    command: list[str]
+    environment: dict[str, str]
+    over: threading.Event = field(default_factory=threading.Event)
+
+    def keep(self) -> None:
+        while not self.over.is_set():
+            child = self._begin()
+            while child.poll() is None and not self.over.wait(POLL):
+                pass
+            _end(child)
+            self.over.wait(PAUSE)
+
+    def _begin(self) -> subprocess.Popen[bytes]:
+        return subprocess.Popen(
+            self.command,
+            env=self.environment,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            preexec_fn=die_with_parent(),
+        )
+
+
+def _await(port: int, what: str) -> None:
     deadline = time.monotonic() + PATIENCE
     while True:
         try:
             socket.create_connection((HOST, port), timeout=1).close()
             return
         except OSError as error:
-            if child.poll() is not None or time.monotonic() > deadline:
+            if time.monotonic() > deadline:
                 raise ClusterError(
                     f"nobody listens: {error}", where=f"kubectl {what}, port {port}"
                 ) from error

@@ -17,15 +17,20 @@ Json = dict[str, Any]
 SIZE = "1Gi"
 
 
-def is_needed(context: Context) -> bool:
-    """Whether the cluster makes no volumes by itself."""
-    return not context.get("storageclasses")["items"]
-
-
-def volume(name: str) -> Json:
-    """The PersistentVolume of that name, over a folder that is there from now on."""
+def provide(context: Context, name: str) -> None:
+    """A volume of that name, where the cluster makes none by itself. One that an interrupted run has left and
+    nobody claims any more is made anew; one that is in use stays."""
+    if context.get("storageclasses")["items"]:
+        return
+    there = context.get("persistentvolumes", "--field-selector", f"metadata.name={name}")["items"]
+    if any(one["status"].get("phase") == "Released" for one in there):
+        remove(context, name)
     place = _folder(name)
     place.mkdir(parents=True, exist_ok=True)
+    context.apply(_volume(name, place))
+
+
+def _volume(name: str, place: Path) -> Json:
     anywhere = [{"matchExpressions": [{"key": "kubernetes.io/hostname", "operator": "Exists"}]}]
     return {
         "apiVersion": "v1",

@@ -16,7 +16,7 @@ from devcluster.dev.cluster.stage import ClusterStage
 from devcluster.dev.cluster.town import Town
 from devcluster.dev.demo.tell import Tell
 from tests.cluster.town.acting import answers, push, services
-from tests.cluster.town.load import PATIENCE, Lanes, all_right
+from tests.cluster.town.load import PATIENCE, Lanes, lasts
 from tests.support.waiting import until
 
 Json = dict[str, Any]
@@ -59,10 +59,10 @@ def stage(town: Town, ways: Json) -> Iterator[ClusterStage]:
 
 
 @pytest.fixture(scope="package")
-def steady(stage: ClusterStage, ways: Json) -> Lanes:
+def steady(town: Town, stage: ClusterStage) -> Lanes:
     """A lane that answers through each Envoy, with its services; no case changes it."""
     branch, members = STEADY
     push(stage, branch, "steady", *members)
     until(lambda: answers(stage, branch, "steady"), "the steady lane answers", PATIENCE)
-    until(lambda: all_right(ways["entry"], {branch: members}), "it does so again and again", PATIENCE)
+    until(lambda: lasts(town, {branch: members}), "it does so again and again", PATIENCE)
     return {branch: members}

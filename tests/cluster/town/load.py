@@ -1,27 +1,35 @@
 """Requests without end around whatever a test does, and what came back of them.
 
-A lane's request is right when it passed through the lane's copies and no other, and when the header that says
-who answered at the entry agrees; a plain one when it met no copy and has no such header.
+They are asked within the cluster, where nothing but the chain and its router can fail them. A lane's request
+is right when it passed through the lane's copies and no other, and when the header that says who answered at
+the entry agrees; a plain one when it met no copy and has no such header.
 """
 
 from __future__ import annotations
 
+import json
+import subprocess
 import threading
 import time
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 
-import httpx
-
+from devcluster.dev import processes
+from devcluster.dev.cluster import shop
+from devcluster.dev.cluster.neighbours import OUTSIDE
+from devcluster.dev.cluster.town import POD, Town
 from devcluster.dev.demo.stage import CHAIN, SERVED
 from tests.support.waiting import until
 
-THREADS = 2
 BEFORE = 20  # right answers that show that all is well before a test begins
+MANY = 40  # so many in a row that each Envoy must have had some
 PATIENCE = 120.0
 LOST = "lost"  # how outcomes begin of requests that got no answer at all
+PYTHON = "/opt/laneway/bin/python"
+ASKING = (Path(__file__).parent / "asking.py").read_text()
 Lanes = Mapping[str, Collection[str]]
 
 
@@ -32,73 +40,84 @@ class Load:
     right: int = 0
     wrong: Counter[str] = field(default_factory=Counter)
     last: dict[str, float] = field(default_factory=dict)
-    _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def note(self, outcome: str) -> None:
         """Counts one request; a right one has nothing to say."""
-        with self._lock:
-            if outcome:
-                self.wrong[outcome] += 1
-                self.last[outcome] = time.monotonic()
-            else:
-                self.right += 1
+        if outcome:
+            self.wrong[outcome] += 1
+            self.last[outcome] = time.monotonic()
+        else:
+            self.right += 1
 
 
 @contextmanager
-def load(entry: str, lanes: Lanes) -> Iterator[Load]:
-    """Requests, each on a connection of its own: plain ones, and with the header of each lane. `lanes` gives
-    each one's services."""
-    seen, over = Load(), threading.Event()
-    threads = [threading.Thread(target=_ask, args=(entry, lanes, seen, over)) for _ in range(THREADS)]
-    for thread in threads:
-        thread.start()
-    try:
-        until(lambda: seen.right > BEFORE, f"requests are answered: {seen.wrong}", PATIENCE)
-        yield seen
-        enough = seen.right + BEFORE
-        until(lambda: seen.right > enough, f"requests are still answered: {seen.wrong}", PATIENCE)
-    finally:
-        over.set()
-        for thread in threads:
-            thread.join()
-
-
-def all_right(entry: str, lanes: Lanes) -> bool:
-    """Whether so many requests in a row are right that each Envoy must have had some."""
+def load(town: Town, lanes: Lanes) -> Iterator[Load]:
+    """Plain requests and those of each lane; `lanes` gives each one's services."""
     seen = Load()
-    with _client() as client:
-        while seen.right < BEFORE and not seen.wrong:
-            _round(client, entry, lanes, seen)
+    with in_pod(town, ASKING, *_entry(town), *lanes) as child:
+        judge = threading.Thread(target=_judge, args=(child.stdout, lanes, seen))
+        judge.start()
+        try:
+            until(lambda: seen.right > BEFORE, f"requests are answered: {seen.wrong}", PATIENCE)
+            yield seen
+            enough = seen.right + BEFORE
+            until(lambda: seen.right > enough, f"requests are still answered: {seen.wrong}", PATIENCE)
+        finally:
+            end(child)
+            judge.join()
+
+
+def lasts(town: Town, lanes: Lanes) -> bool:
+    """Whether many requests in a row are right."""
+    with load(town, lanes) as seen:
+        until(lambda: seen.right + seen.wrong.total() > MANY, "many requests have been answered", PATIENCE)
     return not seen.wrong
 
 
-def _ask(entry: str, lanes: Lanes, seen: Load, over: threading.Event) -> None:
-    with _client() as client:
-        while not over.is_set():
-            _round(client, entry, lanes, seen)
+@contextmanager
+def in_pod(town: Town, text: str, *arguments: str) -> Iterator[subprocess.Popen[str]]:
+    """Runs a program in the pod outside until the block ends."""
+    command = ("exec", "--stdin", "--namespace", OUTSIDE, POD, "--", PYTHON, "-c", text, *arguments)
+    child = subprocess.Popen(
+        [str(processes.BIN / "kubectl"), *command],
+        env=town.context.environment(),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    with child:
+        try:
+            yield child
+        finally:
+            end(child)
 
 
-def _client() -> httpx.Client:
-    return httpx.Client(timeout=30, limits=httpx.Limits(max_keepalive_connections=0))
+def end(child: subprocess.Popen[str]) -> None:
+    """Tells a program in the pod that it is over."""
+    if child.stdin:
+        child.stdin.close()
 
 
-def _round(client: httpx.Client, entry: str, lanes: Lanes, seen: Load) -> None:
-    for lane in ("", *lanes):
-        seen.note(outcome(client, entry, lane, lanes.get(lane, ())))
+def _entry(town: Town) -> tuple[str, str]:
+    """Its address and port: names are none of the chain's business."""
+    found = town.context.get("service", CHAIN[0], "--namespace", shop.FRONT)
+    return str(found["spec"]["clusterIP"]), str(shop.PORT)
 
 
-def outcome(client: httpx.Client, entry: str, lane: str, services: Collection[str]) -> str:
+def _judge(lines: Iterable[str], lanes: Lanes, seen: Load) -> None:
+    for line in lines:
+        if line.endswith("\n"):  # the last one may be cut off
+            seen.note(outcome(lanes, *json.loads(line)))
+
+
+def outcome(lanes: Lanes, lane: str, status: int, served: str, body: str) -> str:
     """What is wrong with one request's answer; empty when nothing is."""
-    about = lane or "baseline"
-    try:
-        answer = client.get(entry, headers={"x-preview-lane": lane} if lane else {})
-    except httpx.HTTPError as error:
-        return f"{LOST}: {about}: {type(error).__name__}"
-    if answer.status_code != httpx.codes.OK:
-        return f"{about}: {answer.status_code} {answer.text[:200]}"
-    passed = {hop["service"]: hop["lane"] for hop in answer.json()["hops"]}
+    about, services = lane or "baseline", lanes.get(lane, ())
+    if not status:
+        return f"{LOST}: {about}: {body}"
+    if status != 200:
+        return f"{about}: {status} {body[:200]}"
+    passed = {hop["service"]: hop["lane"] for hop in json.loads(body)["hops"]}
     wanted = {service: lane if service in services else "" for service in CHAIN}
-    served = f"{CHAIN[0]}={wanted[CHAIN[0]] or 'baseline'}" if lane else ""
-    if passed != wanted or answer.headers.get(SERVED, "") != served:
-        return f"{about}: passed {passed}, {SERVED}: {answer.headers.get(SERVED)}"
-    return ""
+    right = f"{CHAIN[0]}={wanted[CHAIN[0]] or 'baseline'}" if lane else ""
+    return "" if (passed, served) == (wanted, right) else f"{about}: passed {passed}, {SERVED}: {served}"

@@ -16,7 +16,7 @@ Json = dict[str, Any]
 
 @pytest.mark.parametrize("process", PROCESSES)
 def test_restarting_a_process_fails_no_request(town: Town, ways: Json, steady: Lanes, process: str) -> None:
-    with load(ways["entry"], steady) as seen:
+    with load(town, steady) as seen:
         town.installation.restart(f"deployment/{RELEASE}-{process}")
     assert seen.wrong == {}
 
@@ -24,7 +24,7 @@ def test_restarting_a_process_fails_no_request(town: Town, ways: Json, steady: L
 @pytest.mark.parametrize("place", [shop.FRONT, shop.BACK])
 def test_restarting_the_envoys_fails_no_request(town: Town, ways: Json, steady: Lanes, place: str) -> None:
     name, where = f"deployment/laneway-router-{shop.CHAIN}", ("--namespace", place)
-    with load(ways["entry"], steady) as seen:
+    with load(town, steady) as seen:
         town.context.kubectl("rollout", "restart", name, *where)
         town.context.kubectl("rollout", "status", name, *where, "--timeout=180s")
     assert seen.wrong == {}

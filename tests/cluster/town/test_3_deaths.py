@@ -4,7 +4,6 @@ and neither the baseline's requests nor a lane's notice."""
 from __future__ import annotations
 
 import json
-import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,7 +12,6 @@ from typing import Any
 
 import pytest
 
-from devcluster.dev import processes
 from devcluster.dev.cluster import shop
 from devcluster.dev.cluster.installation import RELEASE, SYSTEM
 from devcluster.dev.cluster.neighbours import OUTSIDE
@@ -33,7 +31,7 @@ from tests.cluster.town.acting import (
     pods,
     push,
 )
-from tests.cluster.town.load import LOST, PATIENCE, Lanes, load
+from tests.cluster.town.load import LOST, PATIENCE, Lanes, in_pod, load
 from tests.support.waiting import until
 
 Json = dict[str, Any]
@@ -65,7 +63,7 @@ def test_what_is_pushed_after_a_death_is_worked_on_in_time(
 ) -> None:
     sha = commit(stage, WORKED, f"after-{process}", "payment")
     [pod, *_] = names(pods(town.context, of_process(process)))
-    with load(ways["entry"], steady) as seen:
+    with load(town, steady) as seen:
         kill(town.context, pod)
         stage.push(WORKED)
         pushed = time.monotonic()
@@ -78,7 +76,7 @@ def test_what_dead_workers_were_at_is_done_by_others_in_time(
     town: Town, ways: Json, stage: ClusterStage, steady: Lanes
 ) -> None:
     sha = commit(stage, WORKED, "taken-over", "payment")
-    with load(ways["entry"], steady) as seen:
+    with load(town, steady) as seen:
         with deaf_repository(town) as heard:
             stage.push(WORKED)
             busy = heard.readline().strip()  # the address of a worker that now waits for an answer
@@ -98,7 +96,7 @@ def test_what_was_taken_in_outlives_the_pod_of_the_queue(
 ) -> None:
     worker, where = f"deployment/{RELEASE}-worker", ("--namespace", SYSTEM)
     [queue] = names(pods(town.context, of_process("valkey")))
-    with load(ways["entry"], steady) as seen:
+    with load(town, steady) as seen:
         town.context.kubectl("scale", worker, "--replicas=0", *where)
         until(lambda: not pods(town.context, of_process("worker")), "nobody takes jobs", PATIENCE)
         push(stage, "queued", "queued", "payment")  # opened: only the queue knows of this pull request
@@ -112,25 +110,14 @@ def test_what_was_taken_in_outlives_the_pod_of_the_queue(
 def deaf_repository(town: Town) -> Iterator[Any]:
     """The repository's Service leads to who takes connections and never answers; yields the lines that tell
     from which addresses."""
-    host = f"{POD}.{OUTSIDE}"
-    command = ("/opt/laneway/bin/python", "-c", DEAF, host, str(GIT_PORT), str(DEAF_PORT))
-    kubectl = [str(processes.BIN / "kubectl"), "exec", "--stdin", "--namespace", OUTSIDE, POD, "--", *command]
-    child = subprocess.Popen(
-        kubectl,
-        env=town.context.environment(),
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    assert child.stdin and child.stdout
-    try:
+    with in_pod(town, DEAF, f"{POD}.{OUTSIDE}", str(GIT_PORT), str(DEAF_PORT)) as child:
+        assert child.stdout
         lead_to(town, DEAF_PORT)
-        assert child.stdout.readline() == "deaf\n"
-        yield child.stdout
-    finally:
-        lead_to(town, "git")
-        child.stdin.close()
-        child.wait(PATIENCE)
+        try:
+            assert child.stdout.readline() == "deaf\n"
+            yield child.stdout
+        finally:
+            lead_to(town, "git")
 
 
 def lead_to(town: Town, target: str | int) -> None:
@@ -144,7 +131,7 @@ def test_a_dead_leader_is_followed_and_drift_is_mended_in_time(town: Town, ways:
     before = leader(town.context)
     copy = ("deployment", f"payment--{WORKED}", "--namespace", shop.BACK)
     assert before in names(pods(town.context, of_process("beat")))
-    with load(ways["entry"], steady) as seen:
+    with load(town, steady) as seen:
         kill(town.context, before)
         killed = time.monotonic()
         town.context.kubectl("delete", *copy)
@@ -159,7 +146,7 @@ def test_a_dead_envoy_takes_its_own_connections_along_and_no_others(
     town: Town, ways: Json, steady: Lanes, place: str
 ) -> None:
     [pod, *_] = envoys(town.context, place)
-    with load(ways["entry"], steady) as seen:
+    with load(town, steady) as seen:
         kill(town.context, pod, place)
         killed = time.monotonic()
         until(lambda: pod not in envoys(town.context, place), "it is gone", PATIENCE)

@@ -57,7 +57,7 @@ def scale(town: Town, count: int) -> None:
 def test_envoys_that_nobody_tells_anything_start_from_what_was_left(
     town: Town, ways: Json, steady: Lanes
 ) -> None:
-    with load(ways["entry"], steady) as seen:
+    with load(town, steady) as seen:
         for place in (shop.FRONT, shop.BACK):
             before = envoys(town.context, place)
             for old in before:
@@ -70,7 +70,7 @@ def test_envoys_that_nobody_tells_anything_start_from_what_was_left(
 
 def test_laneway_takes_up_its_work_again(town: Town, ways: Json, stage: ClusterStage, steady: Lanes) -> None:
     assert len(names(pods(town.context, of_process("worker")))) == 2
-    with load(ways["entry"], steady) as seen:
+    with load(town, steady) as seen:
         push(stage, "again", "again", "payment")
         until(lambda: answers(stage, "again", "again"), "a new lane answers", PATIENCE)
     assert seen.wrong == {}

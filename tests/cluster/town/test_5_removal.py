@@ -23,7 +23,7 @@ def test_an_upgrade_loses_no_lane_and_no_request(
 ) -> None:
     before = {process: set(names(pods(town.context, of_process(process)))) for process in PROCESSES}
     lanes = uids(town.context)
-    with load(ways["entry"], steady) as seen:
+    with load(town, steady) as seen:
         town.installation.install(town.chain, CHANGED)
     assert seen.wrong == {}
     assert uids(town.context) == lanes
@@ -44,7 +44,7 @@ def test_uninstalling_detaches_the_chain_and_keeps_its_lanes(
 ) -> None:
     lanes = uids(real)
     assert services(real) != before
-    with load(ways["entry"], {}) as seen:
+    with load(town, {}) as seen:
         town.installation.uninstall()
         assert services(real) == before
     assert seen.wrong == {}
@@ -64,7 +64,7 @@ def test_the_rendered_chart_applied_by_kubectl_takes_the_lanes_up(
         town.context.kubectl("rollout", "status", f"deployment/{RELEASE}-{process}", *where)
     town.installation.job("attach", "attach-again")
     until(lambda: answers(stage, "steady", "steady"), "the lane of before answers", PATIENCE)
-    with load(ways["entry"], steady) as seen:
+    with load(town, steady) as seen:
         push(stage, "rendered", "rendered", "payment")
         until(lambda: answers(stage, "rendered", "rendered"), "a new lane answers", PATIENCE)
     assert seen.wrong == {}
