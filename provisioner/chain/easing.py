@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from provisioner import durations
+from provisioner.chain import spans
 from provisioner.chain.document import Fields, Value
 from provisioner.chain.model import Driver, Warmup
-from provisioner.errors import InputError
 
 KEYS = ("driver", "warmup", "failover")
 WARMUP_KEYS = ("duration", "minimumPercent", "aggression")
@@ -38,24 +37,10 @@ def warmup(fields: Fields) -> Warmup | None:
     given = value.fields(*WARMUP_KEYS)
     duration = given.required("duration")
     return Warmup(
-        _duration(duration) if duration else LEAST,
+        (spans.read(duration, LEAST, MOST, "from 1s to 1h,") if duration else None) or LEAST,
         given.integer("minimumPercent", Warmup.minimum_percent, least=1, most=100),
         _aggression(given.get("aggression")),
     )
-
-
-def _duration(value: Value) -> timedelta:
-    written = value.integer() if value.is_integer else value.text()
-    if not written:
-        return LEAST
-    try:
-        found = durations.parse(written)
-    except InputError as error:
-        value.fail(error.message)
-        return LEAST
-    if not LEAST <= found <= MOST:
-        value.fail(f"must be from 1s to 1h, not {durations.format(found)}")
-    return found
 
 
 def _aggression(value: Value | None) -> float:

@@ -10,8 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 
-from provisioner import durations
-from provisioner.chain import easing, entry, syntax
+from provisioner.chain import easing, entry, spans, syntax
 from provisioner.chain.document import Document, Fields, Value, suggest
 from provisioner.chain.model import (
     Carriers,
@@ -25,7 +24,6 @@ from provisioner.chain.model import (
     WhenFull,
     WorkloadRef,
 )
-from provisioner.errors import InputError
 from provisioner.lane.model import Mode
 
 MOST_LANES = 100_000
@@ -256,17 +254,9 @@ def _duration(fields: Fields, key: str, default: timedelta | None) -> timedelta 
     value = fields.get(key)
     if value is None:
         return default
-    written = value.integer() if value.is_integer else value.text()
-    if written in ("never", "", None):
+    if not value.is_integer and value.text() in ("never", ""):
         return None
-    try:
-        duration = durations.parse(written)
-    except InputError as error:
-        value.fail(error.message)
-        return default
-    if not SHORTEST <= duration <= LONGEST:
-        value.fail(f"must be from 1m to 366d, or never; not {durations.format(duration)}")
-    return duration
+    return spans.read(value, SHORTEST, LONGEST, "from 1m to 366d, or never;") or default
 
 
 def _one_of(known: tuple[str, ...] | frozenset[str], what: str) -> Callable[[str], str]:

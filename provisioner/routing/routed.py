@@ -10,8 +10,9 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
-from provisioner.lane.model import Lane, Mode, Phase, stamp
+from provisioner.lane.model import Lane, Mode, Phase
 from provisioner.routing.mesh import Finding, Settled
+from provisioner.status import conditions
 
 Json = dict[str, Any]
 
@@ -23,8 +24,8 @@ def told(found: Json, lane: Lane, settled: Settled, now: datetime) -> Json:
     services = [_service(one, lane.mode, settled) for one in found.get("services") or ()]
     inside = {one["name"] for one in services if one.get("inLane")}
     blocked = [one for one in settled.findings if one.blocks and (one.service in inside or not one.service)]
-    conditions = [*found["conditions"], _condition(lane, now, settled.findings, blocked)]
-    whole = {**found, "conditions": conditions, "services": services}
+    every = [*found["conditions"], _condition(lane, now, settled.findings, blocked)]
+    whole = {**found, "conditions": every, "services": services}
     if not blocked or found["phase"] != Phase.READY:
         return whole
     reason, message = blocked[0].reason, _said(blocked)
@@ -32,8 +33,8 @@ def told(found: Json, lane: Lane, settled: Settled, now: datetime) -> Json:
         **whole,
         "phase": Phase.DEGRADED.value,
         "conditions": [
-            one if one["type"] != "Ready" else _degraded(one, lane, reason, message, now)
-            for one in conditions
+            one if one["type"] != "Ready" else conditions.made(lane, now, "Ready", False, reason, message)
+            for one in every
         ],
     }
 
@@ -46,30 +47,11 @@ def _service(one: Json, mode: Mode, settled: Settled) -> Json:
 
 
 def _condition(lane: Lane, now: datetime, findings: Sequence[Finding], blocked: Sequence[Finding]) -> Json:
-    if blocked:
-        status, reason = "False", blocked[0].reason
-    else:
-        status, reason = "True", findings[0].reason if findings else ROUTED
+    first = next(iter((*blocked, *findings)), None)
+    reason = first.reason if first else ROUTED
     message = _said(findings) or "every copy that is ready has its routes"
-    return _made(lane, now, ROUTED, status, reason, message)
+    return conditions.made(lane, now, ROUTED, not blocked, reason, message)
 
 
 def _said(findings: Iterable[Finding]) -> str:
     return "; ".join(f"{one.service}: {one.message}" if one.service else one.message for one in findings)
-
-
-def _degraded(ready: Json, lane: Lane, reason: str, message: str, now: datetime) -> Json:
-    return _made(lane, now, ready["type"], "False", reason, message)
-
-
-def _made(lane: Lane, now: datetime, kind: str, status: str, reason: str, message: str) -> Json:
-    before: Json = next((one for one in lane.status.get("conditions") or () if one["type"] == kind), {})
-    same = before.get("status") == status
-    return {
-        "type": kind,
-        "status": status,
-        "reason": reason,
-        "message": message,
-        "observedGeneration": lane.generation,
-        "lastTransitionTime": before["lastTransitionTime"] if same else stamp(now),
-    }

@@ -42,7 +42,7 @@ from provisioner.errors import LanewayError, TemporaryError
 from provisioner.lane.admission import Wait
 from provisioner.lane.model import Lane, Phase, moment, stamp
 from provisioner.lane.sleeping import AWAKE, Sleep
-from provisioner.status import findings, timeline
+from provisioner.status import conditions, findings, timeline
 from provisioner.status.readiness import Clock, is_ready
 from provisioner.status.timeline import Entry, Happening
 
@@ -86,9 +86,9 @@ def compute(
         summary=findings.summary(found),
         url=chain.entry.url_of(lane.name),
         conditions=[
-            _condition(lane, now, "Resolved", True, "Resolved", timeline.heads_of(lane)),
-            _condition(lane, now, "Deployed", *findings.deployed(found)),
-            _condition(lane, now, "Ready", phase is Phase.READY, reason, message),
+            conditions.made(lane, now, "Resolved", True, "Resolved", timeline.heads_of(lane)),
+            conditions.made(lane, now, "Deployed", *findings.deployed(found)),
+            conditions.made(lane, now, "Ready", phase is Phase.READY, reason, message),
         ],
         services=[_service(one, lane, now) for one in found],
         timeline=timeline.extended(lane, timeline.news(lane, plan, snapshot, phase, message), now),
@@ -97,7 +97,7 @@ def compute(
 
 def _settles(lane: Lane) -> datetime | None:
     """When everybody has heard that the lane is ready; None when it was not ready yet."""
-    ready = _before(lane, "Ready")
+    ready = conditions.before(lane, "Ready")
     return moment(ready["lastTransitionTime"]) + SETTLING if ready.get("status") == "True" else None
 
 
@@ -127,9 +127,9 @@ def waiting(chain: Chain, lane: Lane, verdicts: Sequence[Verdict], wait: Wait, n
         summary=findings.summary(found),
         url=chain.entry.url_of(lane.name),
         conditions=[
-            _condition(lane, now, "Resolved", True, "Resolved", timeline.heads_of(lane)),
-            _condition(lane, now, "Deployed", False, limit, message),
-            _condition(lane, now, "Ready", False, limit, message),
+            conditions.made(lane, now, "Resolved", True, "Resolved", timeline.heads_of(lane)),
+            conditions.made(lane, now, "Deployed", False, limit, message),
+            conditions.made(lane, now, "Ready", False, limit, message),
         ],
         services=[findings.to_json(one, lane.mode) for one in found],
         timeline=timeline.extended(
@@ -140,8 +140,8 @@ def waiting(chain: Chain, lane: Lane, verdicts: Sequence[Verdict], wait: Wait, n
 
 def blocked(lane: Lane, problem: LanewayError, now: datetime) -> Json:
     """The status of a lane whose sources cannot be read. What runs goes on running and is told as it was."""
-    before = _before(lane, "Resolved")
-    resolved = _condition(lane, now, "Resolved", False, problem.reason, str(problem))
+    before = conditions.before(lane, "Resolved")
+    resolved = conditions.made(lane, now, "Resolved", False, problem.reason, str(problem))
     ends = moment(resolved["lastTransitionTime"]) + timedelta(seconds=BLOCKED_SECONDS)
     lasting = not isinstance(problem, TemporaryError) or now >= ends
     asleep = lane.phase == Phase.SLEEPING
@@ -155,8 +155,8 @@ def blocked(lane: Lane, problem: LanewayError, now: datetime) -> Json:
         deadline=None if lasting else ends,
         conditions=[
             resolved,
-            *(one for one in (_before(lane, "Deployed"),) if one),
-            _condition(lane, now, "Ready", phase is Phase.READY, problem.reason, str(problem)),
+            *(one for one in (conditions.before(lane, "Deployed"),) if one),
+            conditions.made(lane, now, "Ready", phase is Phase.READY, problem.reason, str(problem)),
         ],
         timeline=timeline.extended(lane, [*timeline.moves(lane), *news], now),
     )
@@ -164,7 +164,7 @@ def blocked(lane: Lane, problem: LanewayError, now: datetime) -> Json:
 
 def terminating(lane: Lane, now: datetime) -> Json:
     """The status of a lane that is being closed: it has no routes from now on."""
-    kept = (_before(lane, "Resolved"), _before(lane, "Deployed"))
+    kept = (conditions.before(lane, "Resolved"), conditions.before(lane, "Deployed"))
     news = [] if lane.phase == Phase.TERMINATING else [Entry(Happening.CLOSING)]
     return _status(
         lane,
@@ -173,7 +173,7 @@ def terminating(lane: Lane, now: datetime) -> Json:
         deadline=None,
         conditions=[
             *(one for one in kept if one),
-            _condition(lane, now, "Ready", False, "Closing", CLOSING),
+            conditions.made(lane, now, "Ready", False, "Closing", CLOSING),
         ],
         services=[one | {"route": "baseline"} for one in lane.status.get("services") or ()],
         timeline=timeline.extended(lane, news, now),
@@ -224,22 +224,3 @@ def _active_at(lane: Lane, now: datetime) -> str:
     """When the lane was opened, last pushed to, or last used: from then on its ttl counts."""
     noted = lane.status.get("activeAt")
     return stamp(now) if noted is None or timeline.pushed(lane) else str(noted)
-
-
-def _condition(lane: Lane, now: datetime, kind: str, holds: bool, reason: str, message: str) -> Json:
-    status = "True" if holds else "False"
-    before = _before(lane, kind)
-    changed = stamp(now) if before.get("status") != status else before["lastTransitionTime"]
-    return {
-        "type": kind,
-        "status": status,
-        "reason": reason,
-        "message": message,
-        "observedGeneration": lane.generation,
-        "lastTransitionTime": changed,
-    }
-
-
-def _before(lane: Lane, kind: str) -> Json:
-    """The condition of that type in the status before; empty when there was none."""
-    return next((one for one in lane.status.get("conditions") or () if one["type"] == kind), {})

@@ -18,7 +18,8 @@ from datetime import datetime
 from typing import Any
 
 from provisioner.lane.family import Family
-from provisioner.lane.model import Lane, Mode, stamp
+from provisioner.lane.model import Lane, Mode
+from provisioner.status import conditions
 
 Json = dict[str, Any]
 
@@ -31,15 +32,17 @@ def told(found: Json, lane: Lane, family: Family | None, now: datetime) -> Json:
     """A lane's status with its ancestors in it; None: a run ended before it had read them, and they are told
     as they were."""
     if family is None:
+        known = conditions.before(lane, INHERITS)
         before = {"ancestors": lane.status["ancestors"]} if "ancestors" in lane.status else {}
-        return found | before | {"conditions": [*found["conditions"], *_before(lane)]}
+        return found | before | {"conditions": [*found["conditions"], *([known] if known else [])]}
     services = found.get("services")
     if services is not None:
         found = found | {"services": [_service(one, lane.mode, family.ancestors) for one in services]}
     if not lane.parent:
         return found
     names = [one.name for one in family.ancestors]
-    return found | {"conditions": [*found["conditions"], _condition(lane, family, now)], "ancestors": names}
+    inherits = conditions.made(lane, now, INHERITS, *_judge(family))
+    return found | {"conditions": [*found["conditions"], inherits], "ancestors": names}
 
 
 def _service(one: Json, mode: Mode, ancestors: Sequence[Lane]) -> Json:
@@ -57,29 +60,12 @@ def _lends(above: Lane, service: str) -> bool:
     return any(one["name"] == service and one.get("route") in _LENT for one in services)
 
 
-def _condition(lane: Lane, family: Family, now: datetime) -> Json:
-    status, reason, message = _judge(family)
-    same = [one for one in _before(lane) if one["status"] == status]
-    return {
-        "type": INHERITS,
-        "status": status,
-        "reason": reason,
-        "message": message,
-        "observedGeneration": lane.generation,
-        "lastTransitionTime": same[0]["lastTransitionTime"] if same else stamp(now),
-    }
-
-
-def _before(lane: Lane) -> list[Json]:
-    return [one for one in lane.status.get("conditions") or () if one["type"] == INHERITS]
-
-
-def _judge(family: Family) -> tuple[str, str, str]:
-    """Status, reason and message."""
+def _judge(family: Family) -> tuple[bool, str, str]:
+    """Whether any ancestor answers, reason and message."""
     names = ", then ".join(one.name for one in family.ancestors)
     if not names:
-        return "False", "ParentNotOpen", f"{family.cut}: the baseline answers for what the lane lacks"
+        return False, "ParentNotOpen", f"{family.cut}: the baseline answers for what the lane lacks"
     message = f"{names} answers for what the lane lacks, then the baseline"
     if family.cut:
-        return "True", "LineCut", f"{message}; {family.cut}, and is not asked"
-    return "True", INHERITS, message
+        return True, "LineCut", f"{message}; {family.cut}, and is not asked"
+    return True, INHERITS, message
