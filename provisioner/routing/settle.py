@@ -86,6 +86,7 @@ class _Settling:
         self._responder = _responder(world.settings)
         self._findings: set[Finding] = set()
         self._changed = False
+        self._withdraws = False
 
     def settle(self, leaving: Collection[str]) -> Settled:
         family = [self._lane, *_ancestors(self._chain, self._lane, self._cluster)]
@@ -97,6 +98,7 @@ class _Settling:
         return self._bring(slices, family)
 
     def withdraw(self) -> Settled:
+        self._withdraws = True
         return self._bring([], [])
 
     def _bring(self, slices: list[Slice], family: list[Lane]) -> Settled:
@@ -141,8 +143,8 @@ class _Settling:
         except NotFoundError as error:
             if needed is None:
                 raise
-            if needed.optional:
-                return []
+            if needed.optional or self._withdraws:
+                return []  # what a cluster does not serve, nobody can have routes by
             raise PermanentError(
                 f"this cluster does not serve {needed.path}, which routing by {self._chain.driver} needs; "
                 f"install the definition {needed.definition} with version {needed.version}",

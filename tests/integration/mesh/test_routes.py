@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+
 from provisioner.chain.model import Driver
 from tests.support.meshed import Meshed, meshed
 from tests.support.scene import DRAIN, NAMESPACE
@@ -159,6 +161,16 @@ def test_a_mesh_that_is_not_installed_is_said_with_what_is_missing() -> None:
         said = mesh.condition("pr-1")
         assert (said["status"], said["reason"]) == ("False", "MeshNotInstalled")
         assert "httproutes.v1.gateway.networking.k8s.io" in said["message"]
+
+
+@pytest.mark.parametrize("driver", [Driver.GATEWAY_API, Driver.ISTIO])
+def test_a_lane_ends_although_its_mesh_was_never_installed_or_is_gone(driver: Driver) -> None:
+    with meshed(driver, installed=False) as mesh:
+        mesh.opened("pr-1", "payment")
+        mesh.close("pr-1")
+        mesh.scene.clock.step(DRAIN + 1)
+        mesh.converge("pr-1")
+        assert mesh.lane("pr-1") is None
 
 
 def test_a_chain_that_changes_to_the_built_in_router_leaves_no_route_behind(mesh: Meshed) -> None:
