@@ -91,7 +91,8 @@ def all_ready(real: Context, place: str, count: int) -> bool:
 
 
 def kill(real: Context, pod: str, place: str = SYSTEM) -> None:
-    """Ends a pod at once, without a word to it, as a node's end would."""
+    """Takes a pod out of the cluster at once. Its processes get the two seconds that a kubelet gives at
+    least."""
     real.kubectl("delete", "pod", pod, "--grace-period=0", "--force", "--namespace", place)
 
 

@@ -2,7 +2,8 @@
 
 They are asked within the cluster, where nothing but the chain and its router can fail them. A lane's request
 is right when it passed through the lane's copies and no other, and when the header that says who answered at
-the entry agrees; a plain one when it met no copy and has no such header.
+the entry agrees; a plain one when it met no copy and has no such header. Where the baseline answered in the
+place of a loose lane's copy, and the header agrees, the request fell back.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ BEFORE = 20  # right answers that show that all is well before a test begins
 MANY = 40  # so many in a row that each Envoy must have had some
 PATIENCE = 120.0
 LOST = "lost"  # how outcomes begin of requests that got no answer at all
+FELL_BACK = "fell back"  # and of those that the baseline answered for a lane, as it may for a loose one
 PYTHON = "/opt/laneway/bin/python"
 ASKING = (Path(__file__).parent / "asking.py").read_text()
 Lanes = Mapping[str, Collection[str]]
@@ -35,11 +37,21 @@ Lanes = Mapping[str, Collection[str]]
 
 @dataclass
 class Load:
-    """What came back. `last`: when each wrong outcome was seen last, monotonic seconds."""
+    """What came back; `wrong` by outcome, those that fell back among them. `last`: when each wrong outcome
+    was seen last, monotonic seconds."""
 
     right: int = 0
     wrong: Counter[str] = field(default_factory=Counter)
     last: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def misled(self) -> dict[str, int]:
+        """What was wrong and did not fall back: answered by nobody, or by whom it should not."""
+        return {one: count for one, count in self.wrong.items() if not one.startswith(FELL_BACK)}
+
+    @property
+    def fell_back(self) -> int:
+        return self.wrong.total() - sum(self.misled.values())
 
     def note(self, outcome: str) -> None:
         """Counts one request; a right one has nothing to say."""
@@ -119,5 +131,8 @@ def outcome(lanes: Lanes, lane: str, status: int, served: str, body: str) -> str
         return f"{about}: {status} {body[:200]}"
     passed = {hop["service"]: hop["lane"] for hop in json.loads(body)["hops"]}
     wanted = {service: lane if service in services else "" for service in CHAIN}
-    right = f"{CHAIN[0]}={wanted[CHAIN[0]] or 'baseline'}" if lane else ""
-    return "" if (passed, served) == (wanted, right) else f"{about}: passed {passed}, {SERVED}: {served}"
+    honest = served == (f"{CHAIN[0]}={passed[CHAIN[0]] or 'baseline'}" if lane else "")
+    if honest and passed == wanted:
+        return ""
+    fell = honest and all(found in ("", wanted[service]) for service, found in passed.items())
+    return f"{FELL_BACK if fell else 'misled'}: {about}: passed {passed}, {SERVED}: {served}"

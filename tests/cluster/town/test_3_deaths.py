@@ -1,5 +1,5 @@
-"""The death of any one pod of Laneway, without a word: nothing is lost, what runs is late by less than 30 s,
-and neither the baseline's requests nor a lane's notice."""
+"""The death of any one pod of Laneway, with no time to end its work: nothing is lost, what runs is late by
+less than 30 s, and neither the baseline's requests nor a lane's notice."""
 
 from __future__ import annotations
 
