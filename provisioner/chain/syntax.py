@@ -25,7 +25,7 @@ _TAKEN_HEADERS = frozenset(
         *("authorization", "baggage", "connection", "content-length", "content-type", "cookie", "host"),
         *("forwarded", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-laneway-cluster"),
         *("keep-alive", "te", "traceparent", "tracestate", "trailer", "transfer-encoding", "upgrade"),
-        "x-preview-lane-served",
+        *("x-laneway-missing", "x-preview-lane-served"),
     }
 )
 _SCHEMES = frozenset({"https", "http", "ssh", "git", "file"})

@@ -163,6 +163,11 @@ def endpoints(slices: Iterable[Slice], port: str, which: str) -> tuple[Endpoint,
     return tuple(sorted(found))
 
 
+def served(header: str) -> str:
+    """The header of an answer that says who gave it, by the one that carries the lane's name."""
+    return f"{header.lower()}-served"
+
+
 def lacking(chain: str, lane: str, service: str) -> str:
     """What a strict lane answers with its 503 where it has no ready copy, with every driver."""
     return (

@@ -1,8 +1,8 @@
 """Asks the mesh itself who answers a lane: a route that is accepted may have no effect all the same.
 
 A question is one HEAD request for `/` of a service, with the lane's header. The lane's route sets
-`x-preview-lane-served` on its answer, whatever the application says, so the answer tells whether the route
-was followed. Only who is in the mesh can ask: a process with a sidecar, or one that is told of a proxy.
+`x-preview-lane-served` on its answer (with another carrier, the header called after that), whatever the
+application says, so the answer tells whether the route was followed. Only who is in the mesh can ask: a process with a sidecar, or one that is told of a proxy.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from dataclasses import dataclass
 import httpx
 
 from provisioner.chain.model import Protocol
+from provisioner.routing import lineage
 from provisioner.routing.intent import ChainIntent, Copy, Port, Service, State
 from provisioner.routing.mesh import Finding
-from provisioner.routing.responder.answer import SERVED
 
 SECONDS = 2.0
 DIRECT = "mesh"  # instead of a proxy's address: this process is in the mesh
@@ -71,7 +71,7 @@ def _ask(one: Question, through: str, client: httpx.Client) -> Finding | None:
     except httpx.HTTPError as error:
         what = f"nobody answers a request of the lane at port {one.port}: {type(error).__name__} {error}"
         return Finding(one.service, "NotAnswered", what.rstrip())
-    said = answer.headers.get(SERVED, "")
+    said = answer.headers.get(lineage.served(one.header), "")
     if said == one.wanted:
         return None
     told = f"it says {said}" if said else "it does not say who"

@@ -13,10 +13,11 @@ from functools import lru_cache
 from typing import Any
 
 from provisioner.chain.model import Carriers
+from provisioner.routing import lineage
 from provisioner.routing.gateway_api.references import Place
 from provisioner.routing.intent import Copy, State
 from provisioner.routing.mesh import Responder
-from provisioner.routing.responder.answer import MISSING, SERVED
+from provisioner.routing.responder.answer import MISSING
 
 Json = dict[str, Any]
 
@@ -107,7 +108,7 @@ def _redirect(made: Json, rule: Rule, asked: Asked) -> None:
     if any(copies):
         made["backendRefs"] = _replaced(rule, rule.body["backendRefs"], copies)
         if all(copies):
-            served = {SERVED: _served(rule, copies, asked.lane)}
+            served = {lineage.served(asked.carriers.header): _served(rule, copies, asked.lane)}
             made["filters"] = modified(made.get("filters") or (), "ResponseHeaderModifier", served)
 
 
@@ -150,7 +151,7 @@ def _refuse(made: Json, rule: Rule, place: Place, asked: Asked) -> None:
         return
     port = there.grpc if place in asked.grpc else there.http
     made["backendRefs"] = [{**backend(there.name, there.namespace, port, rule.namespace), "weight": 1}]
-    told = {MISSING: f"{asked.chain}/{asked.lane}/{place[1]}"}
+    told = {MISSING: f"{asked.chain}/{asked.lane}/{place[1]}/{asked.carriers.header}"}
     made["filters"] = modified((), "RequestHeaderModifier", told)
 
 

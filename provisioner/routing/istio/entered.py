@@ -10,6 +10,7 @@ from typing import Any
 from provisioner import labels, names
 from provisioner.chain.model import Untrusted
 from provisioner.lane.model import Lane
+from provisioner.routing import lineage
 from provisioner.routing.entry import Carrier, counted
 from provisioner.routing.intent import ChainIntent
 from provisioner.routing.istio import failover, lines, variants
@@ -181,7 +182,7 @@ class Entered:
 
     def _failing_over(self, lane: str, rules: Sequence[Json]) -> list[Json]:
         """The rules as filters find them: no header says who answered where a filter will act."""
-        served = variants.served(self.intent.carriers.header)
+        served = lineage.served(self.intent.carriers.header)
         return [
             failover.unsaid(rule, served) if self._backed(lane, rule) else rule
             for rule in failover.numbered(rules)

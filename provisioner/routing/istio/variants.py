@@ -85,11 +85,6 @@ def variant(rule: Json, asked: Asked) -> Json:
     return _with_header(found, asked) if asked.sets else found
 
 
-def served(header: str) -> str:
-    """The header of a response that says who answered."""
-    return f"{header}-served"
-
-
 def _is_refused(route: Json, asked: Asked) -> bool:
     """Whether requests go where the lane lacks a copy."""
     key = addresses.service(route["destination"]["host"], asked.namespace)
@@ -104,7 +99,7 @@ def _destination(route: Json, asked: Asked) -> Json:
     if copy is not None and copy.state is State.READY:
         who = copy.origin or asked.lane
         destination = {**destination, "host": addresses.spoken((key[0], copy.name), asked.namespace)}
-    says = {served(asked.header): f"{key[1]}={who}"}
+    says = {lineage.served(asked.header): f"{key[1]}={who}"}
     given = route.get("headers")
     headers = _saying(given, says) if given else {"response": {"set": says}}
     return {**route, "destination": destination, "headers": headers}
@@ -127,7 +122,7 @@ def _refused(rule: Json, asked: Asked) -> Json:
     keys = [addresses.service(one["destination"]["host"], asked.namespace) for one in rule["route"]]
     service = next(key[1] for key in keys if key and _is_missing(key, asked))
     text = lineage.lacking(asked.chain, asked.lane, service)
-    return _answer(rule, 503, text, {served(asked.header): f"{service}={NONE}"})
+    return _answer(rule, 503, text, {lineage.served(asked.header): f"{service}={NONE}"})
 
 
 def _is_missing(key: Key, asked: Asked) -> bool:

@@ -14,7 +14,7 @@ import uvicorn
 
 from provisioner.errors import ConfigError
 from provisioner.routing.responder import answer
-from provisioner.routing.responder.answer import MISSING, SERVED
+from provisioner.routing.responder.answer import MISSING
 
 Scope = dict[str, Any]
 Receive = Callable[[], Awaitable[dict[str, Any]]]
@@ -35,7 +35,7 @@ async def application(scope: Scope, receive: Receive, send: Send) -> None:
         await _respond(send, 200, "ok\n", [])
         return
     said = answer.to(missing)
-    await _respond(send, 503, said.text, [(SERVED.encode(), said.served.encode())])
+    await _respond(send, 503, said.text, [(said.header.encode(), said.served.encode())])
 
 
 async def _respond(send: Send, status: int, text: str, headers: list[tuple[bytes, bytes]]) -> None:
@@ -69,7 +69,7 @@ class _AnyMethod(grpc.GenericRpcHandler):
         said = answer.to(dict(handler_call_details.invocation_metadata).get(MISSING, ""))
 
         async def refuse(_: Any, context: grpc.aio.ServicerContext) -> None:
-            await context.send_initial_metadata(((SERVED, said.served),))
+            await context.send_initial_metadata(((said.header, said.served),))
             await context.abort(grpc.StatusCode.UNAVAILABLE, said.text.rstrip())
 
         return grpc.stream_stream_rpc_method_handler(refuse)

@@ -9,14 +9,16 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
+from provisioner.chain.model import Carriers
 from tests.support.meshed import Meshed
 
 
 @dataclass
 class Proxy:
-    """It answers for every host; `says` is its x-preview-lane-served, empty for none."""
+    """It answers for every host; `says` is who it says has answered, in `header`, empty for none."""
 
     says: str = ""
+    header: str = "x-preview-lane-served"
     asked: list[tuple[str, str, str]] = field(default_factory=list)
     address: str = ""
 
@@ -31,7 +33,7 @@ def proxy() -> Iterator[Proxy]:
             there.asked.append((self.command, headers["host"], headers.get("x-preview-lane", "")))
             self.send_response(200)
             if there.says:
-                self.send_header("x-preview-lane-served", there.says)
+                self.send_header(there.header, there.says)
             self.end_headers()
 
         def log_message(self, *_: object) -> None:
@@ -72,6 +74,16 @@ def test_a_route_that_has_effect_is_asked_about_once(mesh: Meshed, proxy: Proxy)
     assert len(proxy.asked) == before
     mesh.opened("pr-2", "orders")
     assert "orders" in mesh.condition("pr-2")["message"], "another answers there than should"
+
+
+def test_a_chain_with_a_header_of_its_own_is_told_by_the_one_called_after_it(
+    mesh: Meshed, proxy: Proxy
+) -> None:
+    proxy.says, proxy.header = "payment=pr-1", "x-lane-served"
+    mesh.scene.chain = replace(mesh.chain, carriers=Carriers(header="x-lane"))
+    through(mesh, proxy.address).opened("pr-1", "payment")
+    lane = mesh.lane("pr-1")
+    assert lane is not None and lane.status["routesConfirmed"]
 
 
 def test_a_proxy_that_is_away_is_said(mesh: Meshed) -> None:

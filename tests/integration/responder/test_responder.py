@@ -16,7 +16,7 @@ from tests.support.commands import LANEWAY
 from tests.support.routing import free_port
 from tests.support.waiting import until
 
-MISSING = {"x-laneway-missing": "shop/pr-42/payment"}
+MISSING = {"x-laneway-missing": "shop/pr-42/payment/x-lane"}
 TEXT = lineage.lacking("shop", "pr-42", "payment")
 
 
@@ -48,7 +48,7 @@ def _answers(port: int) -> bool:
 def test_it_names_lane_and_service(ports: tuple[int, int], method: str) -> None:
     answer = httpx.request(method, f"http://127.0.0.1:{ports[0]}/any/path?q=1", headers=MISSING)
     assert (answer.status_code, answer.text) == (503, TEXT)
-    assert answer.headers["x-preview-lane-served"] == "payment=none"
+    assert answer.headers["x-lane-served"] == "payment=none"
 
 
 def test_a_route_may_lead_the_path_of_probes_to_it_too(ports: tuple[int, int]) -> None:
@@ -66,7 +66,18 @@ def test_the_offer_of_a_websocket_is_answered_alike(ports: tuple[int, int]) -> N
     assert httpx.get(f"http://127.0.0.1:{ports[0]}/chat", headers=offer).status_code == 503
 
 
-@pytest.mark.parametrize("said", ["", "shop/pr-42", "a/b/c/d", "shop/<b>/payment", "shop/pr-42/"])
+@pytest.mark.parametrize(
+    "said",
+    [
+        "",
+        "shop/pr-42/payment",
+        "a/b/c/d/e",
+        "shop/<b>/payment/x-lane",
+        "shop/pr-42//x-lane",
+        "a/b/c/<b>",
+        "a/b/c/date:",
+    ],
+)
 def test_what_is_no_name_is_not_repeated(ports: tuple[int, int], said: str) -> None:
     answer = httpx.get(f"http://127.0.0.1:{ports[0]}/", headers={"x-laneway-missing": said})
     assert answer.status_code == 503 and "strict lane" in answer.text and "<b>" not in answer.text
@@ -78,7 +89,7 @@ def test_grpc_gets_unavailable_with_the_reason(ports: tuple[int, int]) -> None:
         for call in (_unary(channel), _stream(channel)):
             assert call.code() is grpc.StatusCode.UNAVAILABLE
             assert call.details() == TEXT.rstrip()
-            assert ("x-preview-lane-served", "payment=none") in tuple(call.initial_metadata())
+            assert ("x-lane-served", "payment=none") in tuple(call.initial_metadata())
 
 
 def _unary(channel: grpc.Channel) -> grpc.RpcError:
