@@ -2,7 +2,8 @@
 
 A question is one HEAD request for `/` of a service, with the lane's header. The lane's route sets
 `x-preview-lane-served` on its answer (with another carrier, the header called after that), whatever the
-application says, so the answer tells whether the route was followed. Only who is in the mesh can ask: a process with a sidecar, or one that is told of a proxy.
+application says, so the answer tells whether the route was followed. Only who is in the mesh can ask: a
+process with a sidecar, or one that is told of a proxy.
 """
 
 from __future__ import annotations
