@@ -31,7 +31,9 @@ ENVOYS = 2  # in each namespace
 
 @pytest.fixture
 def nobody(town: Town) -> Iterator[None]:
-    """No process of Laneway runs, and no queue, until the case is over."""
+    """No process of Laneway runs, and no queue, until the case is over. What Envoys start from was left: a
+    router does that within half a minute after a chain was attached."""
+    until(lambda: all(is_left(town, place) for place in (shop.FRONT, shop.BACK)), "it is left", PATIENCE)
     scale(town, 0)
     every = ",".join((*PROCESSES, "valkey"))
     selector = f"app.kubernetes.io/component in ({every})"
@@ -43,6 +45,12 @@ def nobody(town: Town) -> Iterator[None]:
     for process in PROCESSES:
         where = ("--namespace", SYSTEM, "--timeout=180s")
         town.context.kubectl("rollout", "status", f"deployment/{RELEASE}-{process}", *where)
+
+
+def is_left(town: Town, place: str) -> bool:
+    """Whether a router has left there what an Envoy starts from."""
+    found = town.context.get("configmap", f"laneway-router-{shop.CHAIN}", "--namespace", place)
+    return bool(found.get("binaryData"))
 
 
 def scale(town: Town, count: int) -> None:
