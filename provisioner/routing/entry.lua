@@ -25,6 +25,14 @@ local function lane_of(handle, place)
   return claims and type(claims.lane) == "string" and lane_name(claims.lane) or nil, claims
 end
 
+-- All cookies as one text. Proxies may leave on several lines what came so over HTTP/2, and `get` would put
+-- commas between those, which end no cookie.
+local function every_cookie(headers)
+  local lines = {}
+  for place = 1, headers:getNumValues("cookie") do lines[place] = headers:getAtIndex("cookie", place - 1) end
+  return #lines > 0 and table.concat(lines, "; ") or nil
+end
+
 -- The values of a cookie, in their order, and all others as they stood.
 local function cookies(text, name)
   local values, others = {}, {}
@@ -120,7 +128,7 @@ local function from_link(handle, headers)
   if not value then return nil, false end
   local method = headers:get(":method")
   local browsing = (method == "GET" or method == "HEAD") and not headers:get("upgrade")
-  if value == "off" and browsing and (headers:get("cookie") or ""):find(TICKET .. "=", 1, true) then
+  if value == "off" and browsing and (every_cookie(headers) or ""):find(TICKET .. "=", 1, true) then
     redirect(handle, without_token(path), "", 0)
     return nil, true
   end
@@ -172,7 +180,7 @@ end
 local function decide(handle, headers)
   local link, answered = from_link(handle, headers)
   if answered then return end
-  local text = headers:get("cookie")
+  local text = every_cookie(headers)
   link = link or from_ticket(handle, headers, text)
   local tagged, baggage, member, ours, others = carried(headers)
   local named = lane_name(tagged) or member or link or from_cookie(text) or from_host(headers:get(":authority"))

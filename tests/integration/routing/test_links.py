@@ -151,6 +151,16 @@ def test_cookies_that_http2_sends_one_by_one_are_read(doors: Doors) -> None:
     assert over_http2(address, "/?preview=off", crumbs) == "302"
 
 
+def test_cookies_that_a_proxy_leaves_on_several_lines_are_read_and_none_is_lost(doors: Doors) -> None:
+    made = f"{TICKET}={token()}"
+    for lines in (("a=1", made, "b=2"), (made, "a=1; b=2"), ("a=1", f"b=2; {made}"), (f"a=1; {made}", "b=2")):
+        answer = doors(SIGNED).ask([("cookie", line) for line in lines])
+        assert answer.served == "payment=pr-4"
+        assert [value for key, value in answer.seen if key == "cookie"] == ["a=1; b=2"]
+    answer = doors(OPEN).ask([("cookie", "a=1"), ("cookie", f"{COOKIE}=pr-4")])
+    assert answer.lane == "pr-4"
+
+
 def over_http2(address: str, path: str, headers: list[tuple[str, str]]) -> str:
     """The status of one request on an HTTP/2 connection."""
     with socket.create_connection((address, FIRST_LISTENER), 20) as wire:
