@@ -71,9 +71,12 @@ def concerned(obj: Json, chains: Iterable[Chain]) -> tuple[Concern, ...]:
 
 
 def _is_routed_by(chain: Chain, obj: Json) -> bool:
-    """Whether a chain is routed by a mesh that heeds such objects, and this one names a service of it."""
+    """Whether a chain is routed by a mesh that heeds such objects, and this one names a service of it. A
+    Gateway names none: routes name it."""
     if obj["kind"] not in meshed(chain) or obj["metadata"].get("namespace", "") not in chain.namespaces:
         return False
+    if obj["kind"] == "Gateway":
+        return True
     spec = obj.get("spec")  # of what is gone, not everything may be known
     return not spec or _names(spec, frozenset(service.name for service in chain.services))
 
@@ -156,9 +159,11 @@ def _state(obj: Json) -> object:
         case "Pod":
             return _trouble_of_pod(status)
         case "EndpointSlice":
-            return serves(obj)
+            return _ports(obj) if serves(obj) else None
         case "HTTPRoute" if is_owned(obj):
             return _verdicts(status)
+        case "Gateway":
+            return [one["status"] for one in status.get("conditions") or () if one["type"] == "Programmed"]
         case "Deployment" | "StatefulSet" if is_owned(obj):
             return [is_ready(obj), bool(status.get("readyReplicas")), _trouble(status)]
         case _:
@@ -204,12 +209,21 @@ def _messages(status: Mapping[str, Any], kind: str) -> list[str]:
 
 
 def _verdicts(status: Mapping[str, Any]) -> list[list[str]]:
-    """What the parents of a route say of it."""
+    """What the parents of a route say of it; of what is refused, which version."""
     return sorted(
-        [one["type"], one["status"], one.get("reason") or ""]
+        [one["type"], one["status"], one.get("reason") or "", _refused_version(one)]
         for parent in status.get("parents") or ()
         for one in parent.get("conditions") or ()
     )
+
+
+def _refused_version(condition: Mapping[str, Any]) -> str:
+    return "" if condition["status"] == "True" else str(condition.get("observedGeneration", ""))
+
+
+def _ports(endpoints: Json) -> list[list[Any]]:
+    """By which ports the pods of an EndpointSlice can be reached."""
+    return sorted([one.get("name") or "", one.get("port")] for one in endpoints.get("ports") or ())
 
 
 def _trouble(status: Mapping[str, Any]) -> list[list[str]]:

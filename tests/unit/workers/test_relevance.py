@@ -211,3 +211,40 @@ def test_that_a_copy_gets_or_loses_its_last_ready_pod_is_news() -> None:
     another = changed(endpoints(ready=True), metadata__generation=2)
     assert not is_news(view(endpoints(ready=True)), view(another))
     assert serves(endpoints(ready=True)) and not serves(endpoints(ready=False))
+
+
+def test_another_port_at_which_a_ready_copy_can_be_reached_is_news() -> None:
+    """Its routes by that port were left out as long as the copy did not have it."""
+    before = endpoints(ready=True)
+    more = changed(before, ports=[*before["ports"], {"name": "grpc", "port": 9090}])
+    assert is_news(view(before), view(more))
+    assert not is_news(view(endpoints(ready=False)), view(changed(more, endpoints=[])))
+
+
+def test_a_refusal_of_a_later_version_of_a_lanes_route_is_news_although_it_reads_as_before() -> None:
+    def refused(generation: int) -> dict[str, Any]:
+        said = {"type": "Accepted", "status": "False", "reason": "X", "observedGeneration": generation}
+        return changed(httproute(lane="euro"), status__parents=[{"conditions": [said]}])
+
+    def taken(generation: int) -> dict[str, Any]:
+        said = {"type": "Accepted", "status": "True", "reason": "X", "observedGeneration": generation}
+        return changed(httproute(lane="euro"), status__parents=[{"conditions": [said]}])
+
+    assert is_news(view(refused(1)), view(refused(2)))
+    assert not is_news(view(taken(1)), view(taken(2)))
+
+
+def gateway(*, programmed: bool, routes: int = 0) -> dict[str, Any]:
+    said = {"type": "Programmed", "status": str(programmed), "reason": "Programmed"}
+    return {
+        "kind": "Gateway",
+        "metadata": {"name": "entry", "namespace": "shop", "generation": 1},
+        "spec": {"gatewayClassName": "any", "listeners": []},
+        "status": {"conditions": [said], "listeners": [{"attachedRoutes": routes}]},
+    }
+
+
+def test_whether_a_gateway_runs_is_news_to_all_lanes_and_its_number_of_routes_is_not() -> None:
+    assert concerned(gateway(programmed=True), [MESHED, SHOP, BAKERY]) == (AllLanes("shop"),)
+    assert is_news(view(gateway(programmed=False)), view(gateway(programmed=True)))
+    assert not is_news(view(gateway(programmed=True)), view(gateway(programmed=True, routes=7)))
