@@ -9,6 +9,7 @@ each, which costs those without a lane up to a tenth of a request. Neither depen
 from __future__ import annotations
 
 import ipaddress
+import re
 from dataclasses import dataclass
 from itertools import product
 from typing import Any
@@ -26,7 +27,7 @@ LINKED, TICKETED = "link", "ticket"
 
 _JWT = "envoy.filters.http.jwt_authn"
 _JWT_MESSAGES = "envoy.extensions.filters.http.jwt_authn.v3"
-_MOST_HYPHENS = 4  # of a header whose every other spelling is looked for
+_MOST_JOINTS = 4  # hyphens and underscores of a header whose every other spelling is looked for
 
 
 @dataclass(frozen=True)
@@ -73,12 +74,12 @@ def constants(entrance: Entrance, service: str, carriers: Carriers) -> dict[str,
 
 def aliases(header: str) -> list[str]:
     """Other names that applications take for a header's: to some, hyphen and underscore are one."""
-    parts = header.lower().split("-")
-    if len(parts) - 1 > _MOST_HYPHENS:
-        return ["_".join(parts)]
-    joints = product("-_", repeat=len(parts) - 1)
-    found = ["".join(map("".join, zip(parts, (*joint, ""), strict=True))) for joint in joints]
-    return found[1:]  # the first is the header itself
+    own = header.lower()
+    parts = re.split("[-_]", own)
+    joints = len(parts) - 1
+    ways = product("-_", repeat=joints) if joints <= _MOST_JOINTS else ("-" * joints, "_" * joints)
+    found = ("".join(map("".join, zip(parts, (*way, ""), strict=True))) for way in ways)
+    return [one for one in found if one != own]
 
 
 def _signatures(entrance: Entrance) -> Json:

@@ -91,7 +91,12 @@ def test_a_new_key_changes_the_entrys_listener_alone() -> None:
         ("X-Lane", ["x_lane"]),
         ("x-preview-lane", ["x-preview_lane", "x_preview-lane", "x_preview_lane"]),
         ("a-b-c-d-e-f", ["a_b_c_d_e_f"]),
+        ("X_Lane", ["x-lane"]),
+        ("x_preview-lane", ["x-preview-lane", "x-preview_lane", "x_preview_lane"]),
+        ("a_b_c_d_e_f", ["a-b-c-d-e-f"]),
     ],
 )
-def test_other_spellings_of_a_header_have_underscores(header: str, others: list[str]) -> None:
+def test_other_spellings_of_a_header_have_underscores_for_hyphens_and_hyphens_for_underscores(
+    header: str, others: list[str]
+) -> None:
     assert aliases(header) == others
