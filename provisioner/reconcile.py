@@ -66,6 +66,7 @@ def converge(chain: Chain, name: str, world: World, written: Lane | None = None)
 def _converge(chain: Chain, name: str, world: World, written: Lane | None) -> Outcome:
     lane = written or lanes.read(world.cluster, chain.name, name)
     if lane is None:
+        settle.forget(chain, name, world)
         return Outcome(object_name(chain.name, name), "")
     lane = lane if lane.labelled else lanes.label(world.cluster, lane)
     if lane.going:

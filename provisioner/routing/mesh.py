@@ -115,7 +115,8 @@ BUILT_IN = Settled()  # of a chain that the built-in router routes: discovery se
 
 class Driver(Protocol):
     """How lanes are routed by one API. `finalizer`: a lane carries one, since its end changes shared objects.
-    A kind in `reads` or `owns` is in `kinds.py`; one that is not in `requires` as well is built in."""
+    A kind in `reads` or `owns` is in `kinds.py`; one that is not in `requires` as well is built in. `shares`
+    are the kinds, of `reads`, of objects that say something of several lanes."""
 
     @property
     def requires(self) -> tuple[Requirement, ...]: ...
@@ -125,10 +126,16 @@ class Driver(Protocol):
     def owns(self) -> tuple[str, ...]: ...
     @property
     def finalizer(self) -> bool: ...
+    @property
+    def shares(self) -> tuple[str, ...]: ...
 
     def compile(self, intent: ChainIntent, existing: Existing) -> Compiled:
         """For the lanes in `existing.lanes`; what shared objects hold of other lanes stays. A lane of
         `existing.lanes` without a copy in the intent has no routes any more."""
+        ...
+
+    def lanes_in(self, live: Json, chain: str) -> frozenset[str]:
+        """The lanes of a chain of which an object of a kind in `shares` says something."""
         ...
 
     def accepted(self, live: Json) -> Finding | None:

@@ -64,6 +64,14 @@ def withdraw(chain: Chain, lane: Lane, world: World) -> None:
             _withdraw(driver, chain, lane, world)
 
 
+def forget(chain: Chain, lane: str, world: World) -> None:
+    """Takes out what shared routes still say of a lane that is gone: where somebody took its finalizer away
+    the rest went with it. Where lanes share nothing, nothing is asked."""
+    driver = drivers.mesh(chain.driver)
+    if driver is not None and driver.shares:
+        _withdraw(driver, chain, Lane(chain.name, lane), world)
+
+
 def former(chain: Chain, lane: Lane) -> Driver | None:
     """The driver by which a lane is routed still, where the chain has another one by now."""
     by = lane.status.get(ROUTED_BY, chain.driver)

@@ -9,6 +9,7 @@ In this order, whatever happens meanwhile being safe:
    asked for twice
 4. the objects with a lane's label, page by page, each held against its lane and the baseline; one whose lane
    was not among those of 2 counts as lost only when the cluster still has no such Lane
+5. where lanes share routes, the objects that they share, for what those say of lanes that are gone
 
 Kept in memory are a page of each kind, the baselines, what was found, and a short account of each lane.
 """
@@ -29,7 +30,7 @@ from provisioner.events import ForgeEvent
 from provisioner.lane import decision, membership
 from provisioner.lane import store as lanes
 from provisioner.lane.model import Lane, Member, object_name
-from provisioner.sweep import drift, retention, rows
+from provisioner.sweep import drift, remnants, retention, rows
 from provisioner.sweep.drift import Account, Derived
 from provisioner.sweep.inquiry import Inquiry
 from provisioner.sweep.retention import Action, Finding, Limits, Why
@@ -89,6 +90,8 @@ class _Surveyor:
         brake = "" if confirm else self._brake(stale)
         missing = list(self._missing())
         lost = self._objects()
+        for remnant in remnants.found(self._chains.values(), self._known, self._world.cluster):
+            self._need(remnant.lane, Why.ORPHAN, remnant.message)
         told = [*rows.lines(stale, closing=False), *(rows.lost(*one) for one in lost)]
         if brake:
             told = [retention.held(one) for one in told]

@@ -36,10 +36,15 @@ class GatewayApi:
     reads: tuple[str, ...] = ("HTTPRoute", "ReferenceGrant", "GRPCRoute", "Gateway", "VirtualService")
     owns: tuple[str, ...] = ("HTTPRoute", "ReferenceGrant")
     finalizer: bool = False
+    shares: tuple[str, ...] = ()
 
     def compile(self, intent: ChainIntent, existing: Existing) -> Compiled:
         """See `mesh.Driver`."""
         return _Compiling(intent, existing).compiled()
+
+    def lanes_in(self, live: Json, chain: str) -> frozenset[str]:
+        """None: lanes share nothing."""
+        return frozenset()
 
     def accepted(self, live: Json) -> Finding | None:
         """See `mesh.Driver`."""

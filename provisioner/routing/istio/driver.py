@@ -41,12 +41,17 @@ class Istio:
     reads: tuple[str, ...] = (KIND, destinations.KIND, "HTTPRoute")
     owns: tuple[str, ...] = (KIND, destinations.KIND, failover.KIND)
     finalizer: bool = True
+    shares: tuple[str, ...] = (KIND,)
 
     def compile(self, intent: ChainIntent, existing: Existing) -> Compiled:
         """See `mesh.Driver`."""
         if wrong := obstacles.illegal(intent, existing.lanes):
             return Compiled(own=existing.owned, findings=tuple(wrong))
         return _Compiler(intent, existing).compile()
+
+    def lanes_in(self, live: Json, chain: str) -> frozenset[str]:
+        """Those that have a line in it."""
+        return frozenset(lines.of_lanes(live, chain))
 
     def accepted(self, live: Json) -> Finding | None:
         """What istiod's analysis says of it, where that is switched on."""

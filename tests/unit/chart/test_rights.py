@@ -86,7 +86,7 @@ def test_a_drivers_rights_are_granted_where_it_routes_and_nowhere_else() -> None
 @pytest.mark.parametrize("driver", [Driver.GATEWAY_API, Driver.ISTIO])
 def test_a_drivers_rights_are_those_that_its_tables_ask_for(driver: Driver) -> None:
     """What it reads is listed and watched; what lanes own is made and removed, and where it writes shared
-    objects of that kind, replaced."""
+    objects of that kind, replaced. The sweep looks for lanes that are gone in what lanes share."""
     asked = drivers.mesh(driver)
     assert asked is not None
     read = {"EndpointSlice", *asked.reads, *asked.owns}
@@ -95,6 +95,7 @@ def test_a_drivers_rights_are_those_that_its_tables_ask_for(driver: Driver) -> N
     wanted = {
         "worker": {kind: {"list"} | made.get(kind, set()) | shared.get(kind, set()) for kind in read},
         "beat": {kind: {"list", "watch"} for kind in read},
+        "sweep": {kind: {"list"} for kind in asked.shares},
     }
     found: dict[str, dict[str, set[str]]] = {process: {} for process in wanted}
     for process, rule in rules():
