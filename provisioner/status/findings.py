@@ -9,7 +9,7 @@ from typing import Any
 
 from provisioner import labels
 from provisioner.changes import Verdict
-from provisioner.copies import live, policies, refusals
+from provisioner.copies import live, policies
 from provisioner.copies.plan import Plan, Snapshot, Wanted
 from provisioner.errors import LanewayError
 from provisioner.lane.model import Lane, Mode, Phase
@@ -94,12 +94,13 @@ def find(
 
 
 def _image(wanted: Wanted | None, workload: Json | None) -> str:
-    """The image of a copy: the branch's, or, where that has none, what the copy took from its baseline."""
+    """The image of a copy: the branch's, or, where that has none, what the copy took from its baseline; empty
+    for a copy from before the chain file named another container, which the plan's problem is about."""
     if wanted is None or wanted.image is not None or workload is None:
         return (wanted.image or "") if wanted else ""
-    pod = workload["spec"]["template"]["spec"]
-    name = refusals.container(wanted.service, pod)
-    return next(str(one["image"]) for one in pod["containers"] if one["name"] == name)
+    containers = workload["spec"]["template"]["spec"]["containers"]
+    name = wanted.service.container or containers[0]["name"]
+    return next((str(one["image"]) for one in containers if one["name"] == name), "")
 
 
 def _followed(service: str, snapshot: Snapshot) -> tuple[str, ...]:

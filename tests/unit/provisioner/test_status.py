@@ -373,3 +373,11 @@ def test_a_closing_lane_has_no_routes_and_counts_from_when_it_began() -> None:
     assert condition(found, "Ready")["reason"] == "Closing"
     assert status.terminating_for(found, b.later(61.5)) == 1.5
     assert status.terminating(b.lane(status=found), b.later(70)) == found
+
+
+def test_a_copy_without_the_container_that_the_chain_file_names_now_is_told_with_the_others() -> None:
+    wanted = plan.Wanted(b.service(container="renamed"), None, b.verdict())
+    made = plan.make(b.chain(), b.lane(), [wanted], b.snapshot())
+    snapshot = b.snapshot(owned=b.applied(first_plan(), **b.rolled_out()))
+    found = status.compute(b.chain(), b.lane(), [b.verdict()], [wanted], made, snapshot, b.NOW)
+    assert "it has no container renamed" in found["services"][0]["detail"]
