@@ -40,16 +40,19 @@ class LaneRoutes:
         self._settled = BUILT_IN
         self._parent = ""
         self._asks_again = False
+        self._routed_by = chain.driver.value
         self.meshed = drivers.mesh(chain.driver) is not None
         self.due = self.meshed or settle.former(chain, lane) is not None
 
     def follow(self) -> Lane:
         """Makes the routes fit the copies that are ready now; gives the Lane as it is then. Raises
         TemporaryError."""
-        self._parent = self.lane.parent
+        self._parent, self._routed_by = self.lane.parent, self._chain.driver.value
         try:
             self._settled = settle.settle(self._chain, self.lane, self._world, self._outside)
         except PermanentError as error:
+            # another driver's routes may be there still: who forgets by whom never takes them away
+            self._routed_by = self.lane.status.get(settle.ROUTED_BY, self._routed_by)
             log.warning("lane.unrouted", lane=self.lane.object_name, reason=error.reason, error=str(error))
             self._settled = Settled((Finding("", error.reason, str(error), blocks=True),), meshed=self.meshed)
         self.lane = self._settled.lane or self.lane
@@ -73,12 +76,11 @@ class LaneRoutes:
 
     def told(self, found: Json, now: datetime) -> Json:
         """The lane's status with what is to be said of its routes."""
+        routed_by = {settle.ROUTED_BY: self._routed_by}
         if not self.meshed:
-            return found
+            return found | routed_by if self._routed_by != self._chain.driver else found
         confirmed = self._confirmed()
-        told = routed.told(found, self.lane, self._settled, now) | {
-            settle.ROUTED_BY: self._chain.driver.value
-        }
+        told = routed.told(found, self.lane, self._settled, now) | routed_by
         if confirmed:
             told |= {"routesConfirmed": confirmed}
         if not self._leaving:
