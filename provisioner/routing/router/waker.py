@@ -37,7 +37,7 @@ class Waker(external_auth_pb2_grpc.AuthorizationServicer):
         if ending.result is Result.LEFT:
             await context.abort(grpc.StatusCode.UNAVAILABLE, "this router ends")
         if ending.endpoint is not None:
-            return _passed(ending.endpoint, ending.served)
+            return passed(ending.endpoint, ending.served)
         return _refused(ending, target, attributes.request.http)
 
     async def _target(self, attributes: Any, context: grpc.aio.ServicerContext[Any, Any]) -> Target:
@@ -53,9 +53,11 @@ class Waker(external_auth_pb2_grpc.AuthorizationServicer):
             raise
 
 
-def _passed(endpoint: Endpoint, served: str) -> Any:
+def passed(endpoint: Endpoint, served: str) -> Any:
+    """The answer that has a request passed to a pod, of whose owner `served` tells."""
+    host = f"[{endpoint.address}]" if ":" in endpoint.address else endpoint.address
     said = struct_pb2.Struct()
-    said.update({ENDPOINT: f"{endpoint.address}:{endpoint.port}", SERVED: served})
+    said.update({ENDPOINT: f"{host}:{endpoint.port}", SERVED: served})
     return external_auth_pb2.CheckResponse(status=status_pb2.Status(code=code_pb2.OK), dynamic_metadata=said)
 
 
