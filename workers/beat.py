@@ -29,6 +29,7 @@ from workers.debounce import Debounce
 from workers.election import RENEW_SECONDS, Election
 from workers.exposition import Pulse
 from workers.fleet import Fleet
+from workers.mentions import Mentions
 from workers.queue import Queue
 from workers.relevance import WORKLOADS, AllLanes, Concern, OneLane, concerned, meshed, settled
 from workers.schedule import Cron
@@ -82,7 +83,7 @@ class Leader:
         self._total = total  # lanes of all chains, at most
         self._lock = threading.Lock()
         self._changed: Debounce[OneLane] = Debounce()
-        self._fleet = Fleet()
+        self._fleet, self._mentions = Fleet(), Mentions()
         self._retell = _Every(RETELL_SECONDS)
         self._unsettled: dict[OneLane, float] = {}
         self._watches: dict[Target, Watch] = {}
@@ -118,7 +119,10 @@ class Leader:
         if obj["kind"] == "Lane":
             self._lane_changed(obj, gone)
             return
-        for concern in concerned(obj, self._book.chains().values()):
+        found = concerned(obj, self._book.chains().values())
+        with self._lock:
+            found = self._mentions.note(obj, found, gone=gone)
+        for concern in found:
             self._note(*self._concerned(concern, obj))
 
     def stop(self) -> None:
