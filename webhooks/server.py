@@ -8,6 +8,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+import structlog
 import uvicorn
 from starlette.applications import Starlette
 from uvicorn.supervisors import Multiprocess
@@ -15,13 +16,15 @@ from uvicorn.supervisors import Multiprocess
 from provisioner import logs
 from provisioner.chain import folder as chains
 from provisioner.chain.book import ChainBook
-from provisioner.errors import ConfigError
+from provisioner.errors import ConfigError, QueueError
 from provisioner.settings import Settings, load
 from webhooks.forges import FORGES
 from workers import queue
 
 SHORTEST_SECRET = 16  # characters
 DRAIN_SECONDS = 5  # how long running requests may take when the process is told to end
+
+log = structlog.get_logger()
 
 _OPTIONS: dict[str, Any] = {
     "loop": "uvloop",
@@ -72,8 +75,17 @@ def application() -> Starlette:
 
     logs.configure("serve")
     settings = load()
-    book = ChainBook(settings.chains, chains.load)
-    return build(Receiver(settings, book, queue.Queue(queue.connect(settings.redis_url))))
+    book, jobs = ChainBook(settings.chains, chains.load), queue.Queue(queue.connect(settings.redis_url))
+    _look_for(jobs)
+    return build(Receiver(settings, book, jobs))
+
+
+def _look_for(jobs: queue.Queue) -> None:
+    """Says at once where no delivery can be queued. Each is handed back until it can; `/readyz` says why."""
+    try:
+        jobs.reachable()
+    except QueueError as error:
+        log.warning("queue.absent", error=str(error))
 
 
 def _serve_together(settings: Settings, processes: int, port_file: Path | None) -> None:

@@ -88,14 +88,28 @@ def connect(url: str) -> redis.Redis:
 
 @contextmanager
 def answered(doing: str) -> Iterator[None]:
-    """Turns Redis' errors into a QueueError that says what was being done."""
+    """Turns Redis' errors into a QueueError that says what was being done, and what to do."""
     try:
         yield
-    except redis.InvalidResponse as error:
-        why = f"what answers there speaks no Redis protocol ({error}); give the address of a Redis or Valkey"
-        raise QueueError(f"cannot {doing}: {why}", where="LANEWAY_REDIS_URL", retry_after=5) from error
     except redis.RedisError as error:
-        raise QueueError(f"cannot {doing}: {error}", where="LANEWAY_REDIS_URL", retry_after=5) from error
+        raise QueueError(
+            f"cannot {doing}: {_told(error)}", where="LANEWAY_REDIS_URL", retry_after=5
+        ) from error
+
+
+def _told(error: redis.RedisError) -> str:
+    text = str(error).rstrip(".")
+    match error:
+        case redis.InvalidResponse():
+            return (
+                f"what answers there speaks no Redis protocol ({text}); give the address of a Redis or Valkey"
+            )
+        case redis.AuthenticationError():
+            return f"{text}; give user and password in the URL"
+        case redis.ConnectionError() | redis.TimeoutError():
+            return f"{text}; see that Redis runs there and can be reached. It is tried again until it answers"
+        case _:
+            return text
 
 
 class Queue:
