@@ -166,8 +166,9 @@ class _Settling:
         after = [done for key, one in wanted.items() if (done := self._apply(one, before.get(key)))]
         for one in compiled.shared:
             self._put(one)
-        for key in before.keys() - wanted.keys():
-            self._remove(before[key])
+        for key, one in before.items():  # in the order of `Driver.owns`
+            if key not in wanted:
+                self._remove(one)
         for one in compiled.released:
             self._remove(one)
         return after
