@@ -13,7 +13,7 @@ from provisioner.chain.model import Carriers
 from provisioner.routing import lineage
 from provisioner.routing.envoy import clusters, defaults, listeners
 from provisioner.routing.envoy.resources import LISTENER, Resource, extension, from_json
-from provisioner.routing.envoy.routes import every_reply, everything, served
+from provisioner.routing.envoy.routes import CONNECT, asked, every_reply, everything, served
 
 Json = dict[str, Any]
 
@@ -21,12 +21,13 @@ Json = dict[str, Any]
 def listener(chain: str, service: str, port: int, carriers: Carriers) -> Resource:
     """Answers for one Service port. It depends on no lane: whose request it is, the request says."""
     name = clusters.missing_name(service, port)
-    route = {"match": everything(), "direct_response": {"status": 503}}
+    answer = {"match": {}, "direct_response": {"status": 503}}
+    routes = [asked(answer, way) for way in (everything(), CONNECT)]
     manager = {
         **defaults.connection_manager(),
         "stat_prefix": name,
         "http_filters": [listeners.router()],
-        "route_config": {"virtual_hosts": [{"name": service, "domains": ["*"], "routes": [route]}]},
+        "route_config": {"virtual_hosts": [{"name": service, "domains": ["*"], "routes": routes}]},
         "local_reply_config": _reply(chain, service, carriers.header),
     }
     fields = {

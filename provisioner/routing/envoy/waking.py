@@ -17,7 +17,7 @@ from provisioner.chain.model import Carriers
 from provisioner.routing.envoy import clusters, defaults, listeners
 from provisioner.routing.envoy.node import DISCOVERY
 from provisioner.routing.envoy.resources import CLUSTER, LISTENER, Resource, extension, from_json, typed
-from provisioner.routing.envoy.routes import PATIENT, every_reply, everything, served
+from provisioner.routing.envoy.routes import CONNECT, PATIENT, asked, every_reply, everything, served
 
 Json = dict[str, Any]
 
@@ -108,7 +108,7 @@ def _ask(carriers: Carriers) -> Json:
 def _routes(place: Place, header: str) -> Json:
     settings = {"check_settings": {"context_extensions": place.context()}}
     route = {
-        "match": everything(),
+        "match": {},
         # the pod was ready when it was named, and what could not be sent may be sent again
         "route": {
             **PATIENT,
@@ -118,7 +118,8 @@ def _routes(place: Place, header: str) -> Json:
         "response_headers_to_add": [served(header, f"{place.service}=%DYNAMIC_METADATA({_ASK}:{SERVED})%")],
         "typed_per_filter_config": {_ASK: typed(f"{_ASK_MESSAGE}.ExtAuthzPerRoute", settings)},
     }
-    return {"virtual_hosts": [{"name": place.service, "domains": ["*"], "routes": [route]}]}
+    routes = [asked(route, way) for way in (everything(), CONNECT)]
+    return {"virtual_hosts": [{"name": place.service, "domains": ["*"], "routes": routes}]}
 
 
 def _refusals(service: str, header: str) -> Json:

@@ -7,6 +7,7 @@ import pytest
 from provisioner.routing.lineage import lacking
 from tests.support.load import enough, load
 from tests.support.routing import endpoint_slice, get, lane, wait_until
+from tests.support.wire import client, until
 
 TAG = {"x-preview-lane": "pr-4"}
 MISSING = (503, lacking("shop", "pr-4", "payment"), "payment=none")
@@ -36,6 +37,15 @@ def test_the_text_names_lane_and_service_and_is_plain(world):
     _, headers, body = get(world.envoy.address, headers=TAG, method="POST", path="/orders?x=1")
     assert headers["content-type"] == "text/plain; charset=utf-8"
     assert b"lane pr-4 has no ready copy of payment" in body
+
+
+def test_a_tunnel_to_a_copy_that_is_missing_gets_the_same(world):
+    world.start()
+    world.store.put(lane("pr-4", status("payment"), mode="members"))
+    wait_until(lambda: world.ask(TAG)[0] == 503, what="503")
+    with client(world.envoy.address) as connection:
+        connection.sendall(b"CONNECT away:443 HTTP/1.1\r\nhost: away:443\r\nx-preview-lane: pr-4\r\n\r\n")
+        assert until(connection).startswith(b"HTTP/1.1 503 ")
 
 
 def test_before_anybody_knows_what_a_strict_lane_has_nobody_answers_in_it(world):

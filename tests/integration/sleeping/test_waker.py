@@ -232,6 +232,16 @@ def test_a_websocket_waits_and_is_carried_both_ways(bedroom: Bedroom) -> None:
         stream.close()
 
 
+def test_a_tunnel_waits_as_any_request_does(bedroom: Bedroom) -> None:
+    bedroom.put_to_sleep()
+    with socket.create_connection((bedroom.envoy.address, FIRST_LISTENER), 10) as connection:
+        connection.sendall(b"CONNECT away:443 HTTP/1.1\r\nhost: away:443\r\nx-preview-lane: pr-4\r\n\r\n")
+        wait_until(lambda: bedroom.held() == 1, what="the held request")
+        bedroom.wake()
+        connection.settimeout(20)
+        assert connection.recv(64).startswith(b"HTTP/1.1 200 ")
+
+
 def test_grpc_calls_and_streams_wait_and_are_answered(bedroom: Bedroom) -> None:
     server, where = grpc.server(ThreadPoolExecutor(4), handlers=[Doubler()]), address()
     server.add_insecure_port(f"{where}:8080")
