@@ -47,7 +47,7 @@ class Pace:
     """Seconds between two looks, and after a write that failed: attach may be about to make its object."""
 
     look: float = 5.0
-    failed: float = 30.0
+    failed: float = 10.0
 
 
 class Keeping:
