@@ -68,9 +68,11 @@ class _Compiling:
     def compiled(self) -> Compiled:
         said = findings(self._intent, self._existing)
         blocked = {one.service for one in said if one.blocks}
+        closed, open_to = self._by_trust()
         own = [
+            *(thing for scope in closed for thing in self._refused(scope)),  # before there is a lane to enter
             *self._at_services(blocked),
-            *(thing for scope in self._gateways for thing in self._at_gateway(scope)),
+            *(thing for scope in open_to for thing in self._by_header(scope, How.HEADER)),
             *(thing for lane in sorted(self._open) for thing in self._at_hosts(lane)),
         ]
         more = (
@@ -86,13 +88,15 @@ class _Compiling:
                 for scope in scopes.at_service(service, scopes.standing(service, users), self._known):
                     yield from self._by_header(scope, How.HEADER)
 
-    def _at_gateway(self, scope: Scope) -> Iterator[Json]:
-        how = entrance.by_header(scope, self._intent)
-        if how is How.REFUSED:
-            for name in sorted(self._open):
-                yield from self._of_lane(scope, name, {}, how)
-        else:
-            yield from self._by_header(scope, how)
+    def _by_trust(self) -> tuple[list[Scope], list[Scope]]:
+        """The scopes at Gateways where lanes may not be named by the header, and those where they may."""
+        told = [(scope, entrance.by_header(scope, self._intent)) for scope in self._gateways]
+        closed = [scope for scope, how in told if how is How.REFUSED]
+        return closed, [scope for scope, how in told if how is not How.REFUSED]
+
+    def _refused(self, scope: Scope) -> Iterator[Json]:
+        for name in sorted(self._open):
+            yield from self._of_lane(scope, name, {}, How.REFUSED)
 
     def _at_hosts(self, lane: str) -> Iterator[Json]:
         for scope in entrance.of_hosts(lane, self._gateways, self._intent):
