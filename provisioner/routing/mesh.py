@@ -116,8 +116,8 @@ BUILT_IN = Settled()  # of a chain that the built-in router routes: discovery se
 class Driver(Protocol):
     """How lanes are routed by one API. `finalizer`: a lane carries one, since its end changes shared objects.
     A kind in `reads` or `owns` is in `kinds.py`; one that is not in `requires` as well is built in. `shares`
-    are the kinds, of `reads`, of objects that say something of several lanes. In `owns`, what refers to others
-    stands before those, since it goes before them."""
+    are the kinds, of `reads`, of objects that say something of several lanes. In `owns`, what refers to
+    others stands before those, since it goes before them."""
 
     @property
     def requires(self) -> tuple[Requirement, ...]: ...
