@@ -15,7 +15,7 @@ from provisioner import labels
 from provisioner.routing.intent import ChainIntent
 from provisioner.routing.istio import addresses, matches
 from provisioner.routing.istio.addresses import MESH, Key
-from provisioner.routing.istio.lines import is_ours
+from provisioner.routing.istio.lines import chains, is_ours
 from provisioner.routing.istio.matches import Ways
 
 Json = dict[str, Any]
@@ -76,6 +76,21 @@ def find(intent: ChainIntent, virtual_services: Sequence[Json]) -> list[Host]:
     governed = {key for host in users if is_public(host) for key in host.covered}
     ours = [host for key in sorted(known) if (host := _own(key, intent, there)) is not None]
     return [*users, *(host for host in ours if host.live or not host.covered <= governed)]
+
+
+def forsaken(every: Iterable[Host], chain: str, virtual_services: Iterable[Json]) -> list[Json]:
+    """The VirtualServices with rules of a chain, or made for it, that are no host of it: not any more, since
+    its services, or what they are called by, changed."""
+    known = {one.key for one in every}
+    return [
+        one
+        for one in virtual_services
+        if addresses.key_of(one) not in known and (_made_for(one) == chain or chains(one) == {chain})
+    ]
+
+
+def _made_for(virtual: Json) -> str:
+    return str(virtual["metadata"]["labels"][labels.CHAIN]) if made_here(virtual) else ""
 
 
 def made_here(virtual: Json) -> bool:

@@ -142,6 +142,22 @@ def test_a_chain_that_changes_its_driver_leaves_the_users_object_as_it_was(mesh:
     assert istio.content(istio.host(mesh)) == istio.content(before)
 
 
+def test_a_service_that_leaves_the_chain_leaves_the_users_object_as_it_was(mesh: Meshed) -> None:
+    before = istio.written(mesh)
+    mesh.opened("pr-1", "payment", "orders")
+    mesh.opened("pr-2", "payment")
+    whole = mesh.chain
+    mesh.scene.chain = replace(whole, services=tuple(one for one in whole.services if one.name != "payment"))
+    mesh.converge("pr-1")
+    after = istio.host(mesh)
+    assert lines.canonical(istio.content(after)) == lines.canonical(istio.content(before))
+    assert istio.rules(mesh, "laneway-orders")[0] == "laneway/shop/pr-1"
+    mesh.scene.chain = replace(whole, services=tuple(one for one in whole.services if one.name != "orders"))
+    mesh.converge("pr-1")
+    assert mesh.cluster.get("VirtualService", "laneway-orders", NAMESPACE) is None
+    assert istio.rules(mesh)[0] == "laneway/shop/pr-1", "and payment is routed again"
+
+
 def test_what_istiod_finds_wrong_with_a_lanes_object_is_in_its_status(mesh: Meshed) -> None:
     istio.written(mesh)
     mesh.opened("pr-1", "payment")
