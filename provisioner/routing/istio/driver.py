@@ -74,12 +74,14 @@ class _Compiler:
         self._rules = existing.of(destinations.KIND)
         every = hosts.find(intent, existing.of(KIND))
         self._obstacles = obstacles.of_user(intent, every, existing)
+        self._forsaken = hosts.forsaken(every, intent.name, existing.of(KIND))
         mine = [one for one in every if not lines.chains(one.live) - {intent.name}]
         self._users = [self._entered(one) for one in mine if not one.ours]
         self._ours = [self._entered(one, hosts.is_governed(one, every)) for one in mine if one.ours]
 
     def compile(self) -> Compiled:
         every = [*self._users, *self._ours]
+        forsaken = [lines.restored(one) for one in self._forsaken if not hosts.made_here(one)]
         released = [*self._released_hosts(), *self._cold(every)]
         gone = {addresses.key_of(one) for one in released if one["kind"] == KIND}
         shared = [thing for one in every if one.host.key not in gone for thing in one.shared()] + list(
@@ -89,7 +91,7 @@ class _Compiler:
         own = [thing for one in every for thing in one.own()] + list(self._destination_rules())
         return Compiled(
             own=tuple(sorted(own, key=_identity)),
-            shared=tuple(shared),
+            shared=(*shared, *forsaken),
             released=tuple(released),
             findings=tuple(sorted({*self._obstacles.findings, *full, *self._unwarmed()})),
         )
@@ -104,6 +106,7 @@ class _Compiler:
         for one in self._ours:
             if one.host.live and entered.replaced(one, self._users):
                 yield one.host.live
+        yield from filter(hosts.made_here, self._forsaken)
 
     def _destination_rules(self) -> Iterator[Json]:
         for lane, owner in sorted(self._existing.lanes.items()):
