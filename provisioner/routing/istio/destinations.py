@@ -6,7 +6,7 @@ so that rules can refer to them, and lose their labels, since all of a copy's po
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from provisioner import labels, names
@@ -26,10 +26,9 @@ KIND = "DestinationRule"
 _USUAL = "LEAST_REQUEST"  # Istio's default, which warm-up can be added to
 
 
-def of_copy(key: Key, copy: str, lane: Lane, rules: Iterable[Json], warmup: Warmup | None) -> Iterator[Json]:
-    """A lane's DestinationRules for its copy of a Service; `rules` are all that are no lane's."""
-    mine = of_service(key, rules)
-    for rule in mine:
+def of_copy(key: Key, copy: str, lane: Lane, rules: Sequence[Json], warmup: Warmup | None) -> Iterator[Json]:
+    """A lane's DestinationRules for its copy of a Service; `rules` are the user's for that Service."""
+    for rule in rules:
         namespace, name = addresses.key_of(rule)
         spec = {**rule["spec"], "host": addresses.spoken((key[0], copy), namespace)}
         if rule["spec"].get("subsets"):
@@ -38,7 +37,7 @@ def of_copy(key: Key, copy: str, lane: Lane, rules: Iterable[Json], warmup: Warm
                 for one in rule["spec"]["subsets"]
             ]
         yield _rule(lane, key, namespace, names.derived(name, lane.name), _warm(spec, warmup))
-    if warmup and not mine:
+    if warmup and not rules:
         own = names.derived(f"laneway-{key[1]}", lane.name)
         yield _rule(lane, key, key[0], own, _warm({"host": copy}, warmup))
 

@@ -109,9 +109,11 @@ class _Compiler:
         yield from filter(hosts.made_here, self._forsaken)
 
     def _destination_rules(self) -> Iterator[Json]:
-        for lane, owner in sorted(self._existing.lanes.items()):
-            for key, copy in sorted(self._standing.own.get(lane, {}).items()):
-                yield from destinations.of_copy(key, copy.name, owner, self._rules, self._intent.warmup)
+        keys = [(one.namespace, one.name) for one in self._intent.services]
+        rules = {key: destinations.of_service(key, self._rules) for key in keys}
+        for lane, owner in self._existing.lanes.items():
+            for key, copy in self._standing.own.get(lane, {}).items():
+                yield from destinations.of_copy(key, copy.name, owner, rules[key], self._intent.warmup)
 
     def _unwarmed(self) -> Iterable[Finding]:
         return destinations.unwarmed(self._intent, self._rules)

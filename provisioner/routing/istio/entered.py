@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 
 from provisioner import labels, names
@@ -25,6 +25,7 @@ Json = dict[str, Any]
 
 API_VERSION = "networking.istio.io/v1"
 KIND = "VirtualService"
+_derived = lru_cache(maxsize=1 << 16)(names.derived)  # always the same are asked for
 _HERE = ["."]  # seen in its own namespace, where the line that delegates to it is
 
 
@@ -52,7 +53,7 @@ class Entered:
         """Who finds no room."""
         return [_full(self.host, lane) for lane in self._fitted[1]]
 
-    @property
+    @cached_property
     def about(self) -> str:
         """The service by which the host is spoken of."""
         return self.host.about
@@ -121,7 +122,7 @@ class Entered:
         return ignores_case(self.host.rules)
 
     def _name(self, lane: str, part: str = "") -> str:
-        return names.derived(self.host.name + part, lane)
+        return _derived(self.host.name + part, lane)
 
     def _assembled(self, of_lanes: Iterable[Json]) -> Json:
         host, ours = self.host, [*of_lanes, *self._in_front]

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 
 from provisioner.chain.model import Carriers, Entry
@@ -82,9 +82,11 @@ class Ways:
         return carrier in counted(self.entry, inside=inside)
 
     def _match(self, carrier: Carrier, lane: str) -> Json:
+        more = self._restrictions[carrier]
+        if carrier is Carrier.HEADER and lane:
+            return _exact(self.carriers.header, lane) | more if more else _exact(self.carriers.header, lane)
         value = self._value(carrier, lane)
         where = {"authority": value} if carrier is Carrier.HOST else {"headers": {self._name(carrier): value}}
-        more = self._restrictions[carrier]
         return where | more if more else where
 
     @cached_property
@@ -109,7 +111,7 @@ class Ways:
     def _value(self, carrier: Carrier, lane: str) -> Json:
         """What names the lane; any lane, where it is empty."""
         if carrier is Carrier.HEADER:
-            return {"exact": lane} if lane else {"regex": expressions.LANE}
+            return {"regex": expressions.LANE}
         if carrier is Carrier.BAGGAGE:
             key = self.carriers.baggage
             return {"regex": expressions.baggage(key, lane) if lane else expressions.any_baggage(key)}
@@ -117,6 +119,12 @@ class Ways:
             name = self.entry.cookie
             return {"regex": expressions.cookie(name, lane) if lane else expressions.any_cookie(name)}
         return {"regex": expressions.host(lane, self.domain)}
+
+
+@lru_cache(maxsize=1 << 12)
+def _exact(header: str, lane: str) -> Json:
+    """What a request with a lane's header matches; the same object at all hosts."""
+    return {"headers": {header: {"exact": lane}}}
 
 
 # a signed link cannot be verified by a match

@@ -43,8 +43,8 @@ def _whole(service: Service) -> Iterator[Copy]:
     for port in service.ports:
         for copy in port.copies if port.protocol is Protocol.HTTP else ():
             one = _hard(copy)
-            there = found.get(one.lane, one)
-            found[one.lane] = max(there, one, key=lambda each: _WORSE.index(each.state))
+            there = found.get(one.lane)
+            found[one.lane] = one if there is None else max(there, one, key=_badness)
     yield from (found[lane] for lane in sorted(found))
 
 
@@ -52,6 +52,10 @@ def _hard(copy: Copy) -> Copy:
     """What is not there answers 503 in a strict lane, asleep or not: no mesh holds a request."""
     is_lacking = copy.mode is not Mode.LOOSE and copy.state is not State.READY
     return replace(copy, state=State.MISSING) if is_lacking else copy
+
+
+def _badness(copy: Copy) -> int:
+    return _WORSE.index(copy.state)
 
 
 _WORSE = (State.READY, State.ASLEEP, State.UNREADY, State.MISSING)
