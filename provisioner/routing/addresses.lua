@@ -1,4 +1,4 @@
--- Whether a request comes from one of some networks. Comes before entry.lua. Settings:
+-- Whether a request comes from one of some networks. Comes between carriers.lua and entry.lua. Settings:
 --   NETWORKS  a list of {the bytes of a network, how many bits of them count}
 --   HOPS      how many proxies in front append to x-forwarded-for
 -- An address is what it says byte by byte, so that one that is written otherwise is no other one: 4 bytes, or
@@ -73,7 +73,7 @@ end
 
 -- Without the port that some write behind it.
 local function host_of(text)
-  text = text:match("^%s*(.-)%s*$")
+  text = trimmed(text)
   return text:match("^%[(.*)%]:?%d*$") or text:match("^([^:]*):%d+$") or text
 end
 

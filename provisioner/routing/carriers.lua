@@ -16,6 +16,15 @@ local function decode(text)
   return (text:gsub("%%(%x%x)", function(digits) return string.char(tonumber(digits, 16)) end))
 end
 
+-- Without the blanks at its ends. A pattern for this (`(.-)%s*$`) takes the square of the length of a run of
+-- blanks inside, and whoever can send a request would keep a worker busy for minutes.
+local function trimmed(text)
+  local first, last = text:find("%S"), #text
+  if not first then return "" end
+  while text:find("^%s", last) do last = last - 1 end
+  return text:sub(first, last)
+end
+
 -- The last valid lane in the baggage (as OpenTelemetry: the last member of a key counts), how many members
 -- have our key, and all the other members as they stood.
 local function read(baggage)
@@ -24,7 +33,7 @@ local function read(baggage)
     local key, value = member:match("^%s*([^=;%s]+)%s*=%s*([^;]*)")
     if key == KEY then
       ours = ours + 1
-      lane = lane_name(decode((value:gsub("%s+$", "")))) or lane
+      lane = lane_name(decode(trimmed(value))) or lane
     else
       others[#others + 1] = member
     end

@@ -160,6 +160,32 @@ def test_what_a_request_says_of_its_way_reaches_the_application(doors: Doors) ->
     assert sent in doors(PROXIED).ask([sent]).seen
 
 
+BLANKS = " " * 1_000_000
+
+
+@pytest.mark.parametrize(
+    "long",
+    [
+        ("cookie", f"{TICKET}=a.b.c; a=b{BLANKS}c"),
+        ("cookie", f"a{BLANKS}; {TICKET}=a{BLANKS}b"),
+        ("baggage", f"preview-lane=a{BLANKS}b"),
+        ("baggage", f"a{BLANKS}b=1,%20preview-lane{BLANKS}=a"),
+        ("x-forwarded-for", f"1{BLANKS}1, 198.51.100.1"),
+    ],
+    ids=lambda one: f"{one[0]}: {len(one[1])}" if isinstance(one, tuple) else None,
+)
+def test_no_header_keeps_a_worker_busy_by_its_length(doors: Doors, long: tuple[str, str]) -> None:
+    answer = doors(PROXIED).ask([("x-preview_lane", "pr-4"), long])
+    assert (answer.status, answer.served) == (200, None), "and within the time that `ask` has"
+
+
+def test_no_number_of_cookies_keeps_a_worker_busy(doors: Doors) -> None:
+    lines = [("cookie", "a=b")] * 9_000
+    assert doors(SIGNED).ask(lines).status == 200
+    answer = doors(SIGNED).ask([*lines, ("cookie", f"{TICKET}={token()}")])
+    assert answer.served == "payment=pr-4"
+
+
 # what parsers stumble over, between what they look for
 shreds = st.sampled_from(
     [*"?&=;,%/\\.: ", "preview", "preview=", "preview-lane", "laneway-preview", "pr-4", "off", "a.b.c", "%2D"]
