@@ -1,4 +1,7 @@
-"""What no setting of Envoy's prevents: each row of the table in docs/routing.md, as it is."""
+"""What no setting of Envoy's prevents: most rows of the table in docs/routing.md, as they are.
+
+The others are in the files beside this one that the page names.
+"""
 
 from __future__ import annotations
 
