@@ -25,7 +25,11 @@ from provisioner.world import World
 
 Json = dict[str, Any]
 
-ASK_AGAIN_SECONDS = 2.0  # a mesh follows a new route within a second or two
+ASK_AGAIN_SECONDS = 2.0  # a mesh follows a new route within a second or two; then ever less often, up to:
+ASK_SELDOM_SECONDS = 300.0
+
+# in a lane's status: the version of the routes that the mesh follows; or which it does not, and since when
+CONFIRMED, UNCONFIRMED = "routesConfirmed", "routesUnconfirmed"
 
 log = structlog.get_logger()
 
@@ -39,7 +43,7 @@ class LaneRoutes:
         self._outside = {*self._leaving, *_outside(lane)}
         self._settled = BUILT_IN
         self._parent = ""
-        self._asks_again = False
+        self._unconfirmed: datetime | None = None  # since when the mesh is asked about these routes in vain
         self._routed_by = chain.driver.value
         self.meshed = drivers.mesh(chain.driver) is not None
         self.due = self.meshed or settle.former(chain, lane) is not None
@@ -79,31 +83,39 @@ class LaneRoutes:
         routed_by = {settle.ROUTED_BY: self._routed_by}
         if not self.meshed:
             return found | routed_by if self._routed_by != self._chain.driver else found
-        confirmed = self._confirmed()
+        confirmed = self._confirmed(now)
         told = routed.told(found, self.lane, self._settled, now) | routed_by
-        if confirmed:
-            told |= {"routesConfirmed": confirmed}
+        told |= confirmed
         if not self._leaving:
             return told
         leaving = [{"name": name, "until": stamp(until)} for name, until in sorted(self._leaving.items())]
         return told | {"leaving": leaving}
 
-    def _confirmed(self) -> str:
-        """The version of the routes if the mesh follows them, as far as somebody here can ask it: they are
-        asked about once, and again while they have no effect."""
-        through, now = self._world.settings.probe_through, self._settled
-        before = str(self.lane.status.get("routesConfirmed", ""))
-        if not through or now.intent is None or now.version == before:
-            return before if through else ""
-        said = probe.ask(probe.questions(now.intent, self.lane.name), through)
-        self._settled = replace(now, findings=tuple(sorted({*now.findings, *said})))
-        self._asks_again = bool(said)
-        return "" if said else now.version
+    def _confirmed(self, now: datetime) -> Json:
+        """The version of the routes if the mesh follows them, as far as somebody here can ask it, or since
+        when it does not: they are asked about once, and again while they have no effect."""
+        through, there = self._world.settings.probe_through, self._settled
+        before = {key: self.lane.status[key] for key in (CONFIRMED, UNCONFIRMED) if key in self.lane.status}
+        if not through:
+            return {}
+        if there.intent is None or there.version == before.get(CONFIRMED):
+            return before
+        said = probe.ask(probe.questions(there.intent, self.lane.name), through)
+        if not said:
+            return {CONFIRMED: there.version}
+        self._settled = replace(there, findings=tuple(sorted({*there.findings, *said})))
+        known = before.get(UNCONFIRMED, {})
+        since = known["since"] if known.get("version") == there.version else stamp(now)
+        self._unconfirmed = moment(since)
+        return {UNCONFIRMED: {"version": there.version, "since": since}}
 
     def again(self, now: datetime) -> float | None:
         """After how many seconds the next copy may be removed, or the mesh is to be asked again."""
         left = [max(0.0, (until - now).total_seconds()) for until in self._leaving.values()]
-        return min([*left, ASK_AGAIN_SECONDS] if self._asks_again else left, default=None)
+        if self._unconfirmed is not None:
+            asked = (now - self._unconfirmed).total_seconds()
+            left.append(min(ASK_SELDOM_SECONDS, max(ASK_AGAIN_SECONDS, asked)))
+        return min(left, default=None)
 
 
 def _noted(lane: Lane) -> dict[str, datetime]:

@@ -19,6 +19,7 @@ from provisioner.routing.intent import ChainIntent, Copy, Port, Service, State
 from provisioner.routing.mesh import Finding
 
 SECONDS = 2.0
+NOT_ANSWERED = "NotAnswered"
 DIRECT = "mesh"  # instead of a proxy's address: this process is in the mesh
 
 
@@ -59,10 +60,16 @@ def _question(intent: ChainIntent, service: Service, port: Port, copy: Copy) -> 
 
 def ask(asked: Iterable[Question], through: str) -> tuple[Finding, ...]:
     """What is not as it should be. `through` is a proxy's address, such as http://127.0.0.1:8080, that goes
-    by the Host header, or DIRECT."""
+    by the Host header, or DIRECT. After a question that nobody answers no other is asked: a lane's job must
+    not wait for each of them in vain."""
+    found: list[Finding] = []
     with httpx.Client(timeout=SECONDS, trust_env=False) as client:
-        found = (_ask(one, through, client) for one in asked)
-        return tuple(one for one in found if one is not None)
+        for one in asked:
+            said = _ask(one, through, client)
+            found += [said] if said else []
+            if said and said.reason == NOT_ANSWERED:
+                break
+    return tuple(found)
 
 
 def _ask(one: Question, through: str, client: httpx.Client) -> Finding | None:
@@ -71,7 +78,7 @@ def _ask(one: Question, through: str, client: httpx.Client) -> Finding | None:
         answer = client.head(url, headers={"host": one.host, one.header: one.lane})
     except httpx.HTTPError as error:
         what = f"nobody answers a request of the lane at port {one.port}: {type(error).__name__} {error}"
-        return Finding(one.service, "NotAnswered", what.rstrip())
+        return Finding(one.service, NOT_ANSWERED, what.rstrip())
     said = answer.headers.get(lineage.served(one.header), "")
     if said == one.wanted:
         return None

@@ -64,6 +64,37 @@ def test_a_route_without_effect_is_said_and_asked_about_again(mesh: Meshed, prox
     assert set(proxy.asked) == {("HEAD", "payment.shop.svc.cluster.local:8080", "pr-1")}
 
 
+def test_a_route_that_never_has_effect_is_asked_about_ever_less_often(mesh: Meshed, proxy: Proxy) -> None:
+    through(mesh, proxy.address).opened("pr-1", "payment")
+    waits = []
+    for _ in range(12):
+        waits.append(mesh.converge("pr-1").again or 0.0)
+        mesh.scene.clock.step(waits[-1])
+    assert waits[0] <= 2 and waits[-1] == 300 and waits == sorted(waits)
+    mesh.pods("pr-1", "payment", False)
+    mesh.converge("pr-1")
+    mesh.pods("pr-1", "payment", True)
+    mesh.converge("pr-1")
+    proxy.says = "payment=pr-1"
+    mesh.converge("pr-1")
+    lane = mesh.lane("pr-1")
+    assert lane is not None and lane.status["routesConfirmed"] and "routesUnconfirmed" not in lane.status
+
+
+def test_routes_that_change_are_asked_about_soon_again(mesh: Meshed, proxy: Proxy) -> None:
+    through(mesh, proxy.address).opened("pr-1", "payment", "orders")
+    mesh.scene.clock.step(600)
+    assert mesh.converge("pr-1").again == 300
+    mesh.pods("pr-1", "orders", False)
+    again = mesh.converge("pr-1").again
+    assert again is not None and again <= 2
+
+
+def test_a_proxy_that_is_away_is_waited_for_once(mesh: Meshed) -> None:
+    through(mesh, "http://127.0.0.1:1").opened("pr-1", "payment", "orders")
+    assert mesh.condition("pr-1")["message"].count("nobody answers") == 1
+
+
 def test_a_route_that_has_effect_is_asked_about_once(mesh: Meshed, proxy: Proxy) -> None:
     proxy.says = "payment=pr-1"
     through(mesh, proxy.address).opened("pr-1", "payment")
