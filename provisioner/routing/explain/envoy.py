@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from provisioner import labels
 from provisioner.chain.model import Chain, Protocol
-from provisioner.lane.model import object_name
+from provisioner.lane.model import Mode, object_name
 from provisioner.routing import attached, lineage
 from provisioner.routing.explain import carriers
 from provisioner.routing.explain.carriers import Heard
@@ -93,7 +93,8 @@ def _of_copy(chain: Chain, request: Request, copy: Copy, steps: tuple[Step, ...]
     if copy.state is State.ASLEEP:
         step = Step(thing, "asleep", "the waker holds the request until a pod is ready")
         return Explanation(who, (*steps, step), (), f"{request.service}={who}")
-    way_back = "" if copy.mode.value != "loose" else "; if it takes no connection: the baseline"
+    alone = copy.mode is not Mode.LOOSE and not copy.origin
+    way_back = "" if alone else "; if it takes no connection: the baseline"
     told = _told(copy.endpoints)
     step = Step(thing, f"copy of {who}", f"ready: {', '.join(told)}{way_back}")
     return Explanation(who, (*steps, step), told, f"{request.service}={who}")

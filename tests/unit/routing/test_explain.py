@@ -13,6 +13,7 @@ from provisioner import labels
 from provisioner.chain.grammar import parse
 from provisioner.errors import InputError
 from provisioner.routing.explain import Live, Request, asked, explain
+from tests.support import routing
 
 TEXT = """
 chain: shop
@@ -259,3 +260,14 @@ def test_carriers_are_read_as_the_router_reads_them():
     }
     for lane, headers in cases.items():
         assert ask_entry("cookie: lane", headers=headers).said == ("web=baseline" if lane else "")
+
+
+def test_of_a_strict_lanes_pods_only_those_that_an_ancestor_lends_have_a_way_to_the_baseline() -> None:
+    mine = routing.endpoint_slice("payment", ["10.0.0.4"], "pr-4")
+    lent = routing.endpoint_slice("payment", ["10.0.0.5"], "pr-5")
+    own = {"phase": "Ready", "services": []}
+    lanes = (routing.lane("pr-4", own, mode="members", parent="pr-5"), routing.lane("pr-5"))
+    for slices, there in (((mine, lent), False), ((lent,), True)):
+        objects = {"Service": (routing.twin("payment"),), "EndpointSlice": slices, "Lane": lanes}
+        found = explain(routing.chain(), Live(objects), replace(TAGGED, namespace=routing.NAMESPACE))
+        assert ("if it takes no connection: the baseline" in found.steps[-1].says) is there
