@@ -46,6 +46,12 @@ def is_of(thing: Json, lane_uid: str) -> bool:
     return _is_lane(owner) and owner["uid"] == lane_uid
 
 
+def is_anothers(thing: Json, lane: str) -> bool:
+    """Whether a Lane of another name controls it."""
+    owner = _controller(thing)
+    return _is_lane(owner) and owner["name"] != lane
+
+
 def is_foreign(thing: Json) -> bool:
     """Whether something other than a Lane controls it, whatever its labels say."""
     owner = _controller(thing)

@@ -272,16 +272,23 @@ def _slices(chain: Chain, family: Iterable[Lane], cluster: Cluster) -> list[Slic
 
 
 def _applied(wanted: Json, there: Json | None, cluster: Cluster) -> Json:
+    """What a lane owns, as it is once written: over what is there only as it was read, over nothing of
+    anybody else's. Raises ForeignObjectError."""
     if there is not None:
         version = {"resourceVersion": there["metadata"]["resourceVersion"]}
         return cluster.apply({**wanted, "metadata": {**wanted["metadata"], **version}}, force=True)
+    kind, namespace, name = identity(wanted)
+    where = f"{kind} {namespace}/{name}"
+    (owner,) = wanted["metadata"]["ownerReferences"]
+    taken = cluster.get(kind, name, namespace)
+    if taken is not None and live.is_anothers(taken, owner["name"]):
+        # no conflict would tell: another chain's lane writes as the same manager
+        raise ForeignObjectError(f"belongs to {live.belongs_to(taken)}, a lane of another chain", where=where)
     try:
         return cluster.apply(wanted, force=False)
     except ConflictError as error:
         if error.reason != FIELD_CONFLICT:
             raise
-        kind, namespace, name = identity(wanted)
-        where = f"{kind} {namespace}/{name}"
         raise ForeignObjectError(f"belongs to somebody else: {error.message}", where=where) from error
 
 
