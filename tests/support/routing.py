@@ -40,10 +40,10 @@ LIMITS = Limits(10, 100)
 
 
 def address() -> str:
-    """A loopback address that no other test process uses at the same time, nor this one for the last 254."""
-    number = next(_hosts) % 254 + 1
-    process = os.getpid() % 16384
-    return f"127.{64 + process // 256}.{process % 256}.{number}"
+    """A loopback address that no other test process uses at the same time, nor this one for the last 1016."""
+    block, number = divmod(next(_hosts) % 1016, 254)
+    process = os.getpid() % 4096
+    return f"127.{64 + process // 64}.{process % 64 * 4 + block}.{number + 1}"
 
 
 def wait_until(condition: Callable[[], Any], seconds: float = 10.0, what: str = "the condition") -> Any:
@@ -214,17 +214,26 @@ async def _ended() -> None:
 
 
 class LoopThread:
-    """An event loop in a thread of its own."""
+    """An event loop in a thread of its own, and the servers in it."""
 
     def __init__(self) -> None:
         self.loop = asyncio.new_event_loop()
+        self._servers: list[asyncio.Server] = []
         self._thread = threading.Thread(target=self.loop.run_forever, daemon=True)
         self._thread.start()
 
     def run(self, coroutine: Any) -> Any:
         return asyncio.run_coroutine_threadsafe(coroutine, self.loop).result(20)
 
+    def listen(self, serve: Callable[..., Any], host: str, port: int, **options: int) -> asyncio.Server:
+        """A server that ends with the loop at the latest."""
+        server: asyncio.Server = self.run(asyncio.start_server(serve, host, port, **options))
+        self._servers.append(server)
+        return server
+
     def close(self) -> None:
+        for server in self._servers:
+            self.loop.call_soon_threadsafe(server.close)
         self.run(_ended())
         self.loop.call_soon_threadsafe(self.loop.stop)
         self._thread.join(10)
@@ -385,9 +394,7 @@ class Upstream:
         self.start()
 
     def start(self) -> None:
-        self._server = self._thread.run(
-            asyncio.start_server(self._serve, self.address, self.port, limit=1 << 20)
-        )
+        self._server = self._thread.listen(self._serve, self.address, self.port, limit=1 << 20)
 
     def kill(self) -> None:
         """Ends as a killed process does: nobody listens, open connections are reset."""

@@ -27,10 +27,7 @@ class Wire:
         self.heads: list[bytes] = []
         self.errors: list[BaseException] = []
         self.connections = 0  # so far
-        self._server = thread.run(self._listen(port))
-
-    async def _listen(self, port: int) -> asyncio.Server:
-        return await asyncio.start_server(self._serve, self.address, port, limit=1 << 22, backlog=4096)
+        self._server = thread.listen(self._serve, self.address, port, limit=1 << 22, backlog=4096)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
