@@ -153,14 +153,15 @@ def test_every_silence_of_more_than_a_minute_passes(world, database):
     all_survive(world, database, LONG)
 
 
-def in_the_manager(monkeypatch, **fields):
+def in_the_manager(**fields):
+    """What sets these fields of the connection manager."""
     usual = defaults.connection_manager
-    monkeypatch.setattr(defaults, "connection_manager", lambda: {**usual(), **fields})
+    return lambda patch: patch.setattr(defaults, "connection_manager", lambda: {**usual(), **fields})
 
 
-def in_the_routes(monkeypatch, **fields):
-    for key, value in fields.items():
-        monkeypatch.setitem(routes.PATIENT, key, value)
+def in_the_routes(**fields):
+    """What sets these fields of every route."""
+    return lambda patch: [patch.setitem(routes.PATIENT, *one) for one in fields.items()]
 
 
 def wherever_it_is_off(monkeypatch):
@@ -171,31 +172,31 @@ def wherever_it_is_off(monkeypatch):
 SOON_IDLE = {"common_http_protocol_options": {"idle_timeout": "1s"}, "drain_timeout": "0.1s"}
 LOWERED = {
     "the route's time for an answer": (
-        lambda patch: in_the_routes(patch, timeout="1s"),
+        in_the_routes(timeout="1s"),
         an_answer_that_is_long_in_coming,
     ),
     "the route's idle time": (
-        lambda patch: in_the_routes(patch, idle_timeout="1s"),
+        in_the_routes(idle_timeout="1s"),
         an_answer_that_pauses_in_the_middle,
     ),
     "the time for headers": (
-        lambda patch: in_the_manager(patch, request_headers_timeout="1s"),
+        in_the_manager(request_headers_timeout="1s"),
         a_request_that_pauses_within_its_headers,
     ),
     "a stream's idle time": (
-        lambda patch: in_the_manager(patch, stream_idle_timeout="1s"),
+        in_the_manager(stream_idle_timeout="1s"),
         a_request_that_pauses_within_its_headers,
     ),
     "the time for a whole request": (
-        lambda patch: in_the_manager(patch, request_timeout="1s"),
+        in_the_manager(request_timeout="1s"),
         a_request_that_pauses_before_its_body,
     ),
     "a connection's idle time": (
-        lambda patch: in_the_manager(patch, **SOON_IDLE),
+        in_the_manager(**SOON_IDLE),
         a_connection_that_is_idle_between_two_requests,
     ),
     "a tunnel's idle time": (
-        lambda patch: in_the_routes(patch, idle_timeout="1s"),
+        in_the_routes(idle_timeout="1s"),
         a_websocket_on_which_nobody_speaks,
     ),
     "a TCP connection's idle time": (wherever_it_is_off, TCP),
@@ -290,5 +291,5 @@ def test_a_client_that_rests_gets_all_of_an_answer_with_which_its_connection_end
 
 
 def test_it_would_lose_the_end_if_a_connection_had_a_second_to_close(world, monkeypatch):
-    in_the_manager(monkeypatch, delayed_close_timeout="1s")
+    in_the_manager(delayed_close_timeout="1s")(monkeypatch)
     assert rested(world) != list(SIZES)

@@ -21,6 +21,21 @@ def status(*own):
     return {"phase": "Deploying", "services": services}
 
 
+def brought(world, known, mode="members"):
+    """The lane's mode and status become these."""
+    world.store.put(lane("pr-4", known, mode=mode))
+
+
+def missed(world, known=None, mode="members"):
+    """A lane of which payment is missing, and the router knows it."""
+    brought(world, known, mode)
+    wait_until(lambda: world.ask(TAG) == MISSING, what="503")
+
+
+def fell_back(world):
+    wait_until(lambda: world.ask(TAG) == FELL_BACK, what="the baseline, which may answer for payment")
+
+
 def test_a_copy_that_was_never_ready_is_answered_for_by_nobody(world):
     world.start()
     world.store.put(lane("pr-4", status("payment"), mode="members"))
@@ -50,16 +65,14 @@ def test_a_tunnel_to_a_copy_that_is_missing_gets_the_same(world):
 
 def test_before_anybody_knows_what_a_strict_lane_has_nobody_answers_in_it(world):
     world.start()
-    world.store.put(lane("pr-4", mode="members"))
-    wait_until(lambda: world.ask(TAG) == MISSING, what="503")
-    world.store.put(lane("pr-4", status("orders"), mode="members"))
-    wait_until(lambda: world.ask(TAG) == FELL_BACK, what="the baseline, which may answer for payment")
+    missed(world)
+    brought(world, status("orders"))
+    fell_back(world)
 
 
 def test_a_strict_lane_of_all_services_lacks_those_that_it_has_no_copy_of(world):
     world.start()
-    world.store.put(lane("pr-4", status("orders"), mode="all"))
-    wait_until(lambda: world.ask(TAG) == MISSING, what="503")
+    missed(world, status("orders"), "all")
 
 
 def test_a_copy_that_becomes_ready_answers_and_one_that_is_not_any_more_is_missed(world):
@@ -92,20 +105,17 @@ def test_a_copy_that_dies_under_load_is_never_stood_in_for_by_the_baseline(world
 
 def test_a_change_of_mode_is_routed_at_once_and_both_ways(world):
     world.start()
-    world.store.put(lane("pr-4", status("payment"), mode="members"))
-    wait_until(lambda: world.ask(TAG) == MISSING, what="503")
-    world.store.put(lane("pr-4", status("payment"), mode="loose"))
-    wait_until(lambda: world.ask(TAG) == FELL_BACK, what="the baseline")
-    world.store.put(lane("pr-4", status("payment"), mode="all"))
-    wait_until(lambda: world.ask(TAG) == MISSING, what="503")
+    missed(world, status("payment"))
+    brought(world, status("payment"), "loose")
+    fell_back(world)
+    missed(world, status("payment"), "all")
 
 
 def test_a_strict_lane_that_ended_is_like_one_that_never_was(world):
     world.start()
-    world.store.put(lane("pr-4", status("payment"), mode="all"))
-    wait_until(lambda: world.ask(TAG) == MISSING, what="503")
-    world.store.put(lane("pr-4", {"phase": "Terminating"}, mode="all"))
-    wait_until(lambda: world.ask(TAG) == FELL_BACK, what="the baseline")
+    missed(world, status("payment"), "all")
+    brought(world, {"phase": "Terminating"}, "all")
+    fell_back(world)
 
 
 def test_two_strict_lanes_of_one_cluster_are_missed_each_by_its_name(world):
