@@ -29,6 +29,10 @@ SNAPSHOT = "intent"  # the file in LANEWAY_WARM
 WARM_SECONDS = 20.0  # that its process may take to start before Envoy starts without it
 # Envoy writes colons of addresses as underscores; a listener's share on each worker has no port.
 _CONNECTIONS = re.compile(r"listener\..+_(?P<port>\d+)\.downstream_cx_active: (?P<count>\d+)$")
+# Connections of a listener that changed since live for as long as this; Envoy's default ends them, WebSockets
+# in use among them, ten minutes after each change of a chain's entry or of a key. Not for ever, because until
+# then Envoy keeps what the listener was, too.
+REPLACED_SECONDS = 86400
 QUIET = "misc:error"  # else each listener warns that a field of ours (allow_custom_methods) is a new one
 
 
@@ -112,9 +116,11 @@ def command(environment: Environment, extra: Sequence[str] = ()) -> list[str]:
         "--component-log-level",
         QUIET,
         "--use-dynamic-base-id",
-        # a pod that leaves tells every client with its next answer; by default within ten minutes
+        # a pod that leaves tells every client with its next answer; by default within the drain time
         "--drain-strategy",
         "immediate",
+        "--drain-time-s",
+        str(REPLACED_SECONDS),
     ]
     return [binary(environment), *fixed, *extra]
 
