@@ -1,4 +1,4 @@
-"""What is under way at a listener when that changes: a chain's entry, a key of links, a version of Laneway."""
+"""What is under way at a listener when that changes: an entry, a key of links, a version of Laneway."""
 
 from __future__ import annotations
 
