@@ -83,24 +83,31 @@ def _close(chain: Chain, lane: Lane, world: World) -> Outcome:
     once drained, the Lane goes, and the cluster collects what it owns. So it is with a Lane that somebody has
     deleted, as long as its finalizer holds it."""
     if lane.phase != Phase.TERMINATING:
-        settle.withdraw(chain, lane, world)
-    now = world.now()
-    if lane.phase != Phase.TERMINATING:
-        found = status.terminating(lane, now)
+        _withdraw(chain, lane, world)
+        found = status.terminating(lane, world.now())
         lanes.write_status(world.cluster, lane, found)
         announce.news(world.cluster, lane, found)
         return Outcome(lane.object_name, Phase.TERMINATING, again=world.settings.drain_seconds)
-    left = world.settings.drain_seconds - status.terminating_for(lane.status, now)
+    left = world.settings.drain_seconds - status.terminating_for(lane.status, world.now())
     if left > 0:
         log.info("lane.draining", lane=lane.object_name, left=round(left, 3))
         return Outcome(lane.object_name, Phase.TERMINATING, again=left)
     if lane.held:
-        settle.withdraw(chain, lane, world)
+        _withdraw(chain, lane, world)
         lane = lanes.release(world.cluster, lane)
     if not lane.going:
         lanes.remove(world.cluster, lane)
     log.info("lane.closed", lane=lane.object_name)
     return Outcome(lane.object_name, "")
+
+
+def _withdraw(chain: Chain, lane: Lane, world: World) -> None:
+    """What is refused for good is said in the lane's status, too: until it is mended the lane stays."""
+    try:
+        settle.withdraw(chain, lane, world)
+    except PermanentError as problem:
+        lanes.write_status(world.cluster, lane, status.unending(lane, problem, world.now()))
+        raise
 
 
 class _Run:

@@ -5,6 +5,7 @@ The phase, first line that holds:
 | what is so | phase | reason of the Ready condition |
 |---|---|---|
 | the lane has no members any more (`terminating`) | Terminating | Closing |
+| the same, and its routes may not be taken away (`unending`) | Degraded, or as it was | that error's reason |
 | there is no room for it within a limit (`waiting`) | Pending | that limit |
 | its sources cannot be read (`blocked`) | Degraded, or as it was | that error's reason |
 | nobody used it for a while (see `sleeping`) | Sleeping | Asleep |
@@ -178,6 +179,16 @@ def terminating(lane: Lane, now: datetime) -> Json:
         services=[one | {"route": "baseline"} for one in lane.status.get("services") or ()],
         timeline=timeline.extended(lane, news, now),
     )
+
+
+def unending(lane: Lane, problem: LanewayError, now: datetime) -> Json:
+    """The status of a lane that is to be closed and cannot, since its routes may not be taken away; whoever
+    watches it still sees that it is not settled, and has it looked at again."""
+    message = f"the lane is to end, and its routes cannot be taken away: {problem}"
+    ready = conditions.made(lane, now, "Ready", False, problem.reason, message)
+    others = [one for one in lane.status.get("conditions") or () if one["type"] != "Ready"]
+    phase = Phase.TERMINATING if lane.phase == Phase.TERMINATING else Phase.DEGRADED
+    return {**lane.status, "phase": phase.value, "conditions": [*others, ready]}
 
 
 def terminating_for(status: Json, now: datetime) -> float:
