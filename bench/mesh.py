@@ -25,6 +25,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
+from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -128,6 +129,7 @@ def _measured(
 ) -> Iterator[Row]:
     with ExitStack() as stack:
         sites = [stack.enter_context(_site(case, chosen, application, count)) for count in COUNTS]
+        yield from map(partial(settled, case), reversed(sites))
         yield from costs(case, requests(case, sites, pool))
         for site in sites:
             yield from effects(case, site, pool)
@@ -138,6 +140,16 @@ def _site(case: Case, chosen: Context, application: Application, count: int) -> 
     return mesh_site.standing(
         chosen, lambda namespace: Town(case.driver, namespace, count, application, case.entered)
     )
+
+
+def settled(case: Case, site: Site) -> Row:
+    """How long istiod is still at work on all that was written at once: nothing else takes effect before."""
+    began = time.monotonic()
+    for change, who in ((site.unroute_last, BASELINE), (site.route_last, COPY)):
+        change()
+        site.wait_for(site.town.lanes[-1], who)
+    figure = f"{case.name}: {site.town.count:,} lanes written at once: until istiod follows a change again"
+    return row(figure, time.monotonic() - began, "s")
 
 
 def requests(case: Case, sites: Sequence[Site], pool: ProcessPoolExecutor) -> Meters:

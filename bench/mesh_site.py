@@ -18,6 +18,7 @@ from bench.envoy import TYPE, listener, open_port, static, virtual_host
 from bench.mesh_town import PORT, SERVICE, Application, Town, unowned
 from devcluster.dev.cluster.context import Context
 from provisioner.cluster import Cluster, connect
+from provisioner.lane.model import Lane
 from provisioner.routing.drivers import MESHES
 from tests.support import mesh
 from tests.support.routing import get
@@ -26,7 +27,7 @@ from tests.support.waiting import until
 Json = dict[str, Any]
 
 HANDS = 4  # writing at once
-PATIENCE = 120.0  # seconds until istiod has told the sidecar of a thousand lanes, on a machine that is busy
+PATIENCE = 300.0  # seconds until istiod has done with a thousand lanes, on a machine that is busy
 ANSWERED_BY = "answered-by"  # the application's own header
 BASELINE, COPY = "baseline", "lane-one"  # what it says; of equal length, as all answers must be
 
@@ -46,6 +47,11 @@ class Site:
             return get(self.sidecar.address, PORT, headers=sent)[1].get(ANSWERED_BY, "")
         except OSError:
             return ""
+
+    def wait_for(self, lane: Lane, who: str) -> None:
+        """Until a lane's requests are answered by the baseline or the copy."""
+        told = f"{who} answers {lane.name}"
+        until(lambda: self.answered_by(lane.name) == who, told, PATIENCE)
 
     def route_last(self) -> None:
         """Writes the routes of the last lane; those of the others are there."""
@@ -98,8 +104,7 @@ def standing(chosen: Context, place: Callable[[str], Town]) -> Iterator[Site]:
         with mesh.sidecar(mesh.Place(chosen, namespace), {PORT: "HTTP"}) as sidecar:
             site = Site(town, cluster, sidecar)
             for one in (town.lanes[0], town.lanes[-1]):
-                told = f"istiod has told of {one.name}"
-                until(lambda lane=one.name: site.answered_by(lane) == COPY, told, PATIENCE)
+                site.wait_for(one, COPY)
             yield site
     finally:
         chosen.kubectl("delete", "namespace", namespace, "--wait=false")
