@@ -162,6 +162,8 @@ def _state(obj: Json) -> object:
             return _ports(obj) if serves(obj) else None
         case "HTTPRoute" if is_owned(obj):
             return _verdicts(status)
+        case "VirtualService" | "DestinationRule" | "EnvoyFilter" if is_owned(obj):
+            return _complaints(status)
         case "Gateway":
             return [one["status"] for one in status.get("conditions") or () if one["type"] == "Programmed"]
         case "Deployment" | "StatefulSet" if is_owned(obj):
@@ -215,6 +217,12 @@ def _verdicts(status: Mapping[str, Any]) -> list[list[str]]:
         for parent in status.get("parents") or ()
         for one in parent.get("conditions") or ()
     )
+
+
+def _complaints(status: Mapping[str, Any]) -> list[str]:
+    """What istiod's analysis finds wrong, where that is switched on."""
+    said = status.get("validationMessages") or ()
+    return sorted((one.get("type") or {}).get("code", "") for one in said if one.get("level") == "ERROR")
 
 
 def _refused_version(condition: Mapping[str, Any]) -> str:

@@ -248,3 +248,13 @@ def test_whether_a_gateway_runs_is_news_to_all_lanes_and_its_number_of_routes_is
     assert concerned(gateway(programmed=True), [MESHED, SHOP, BAKERY]) == (AllLanes("shop"),)
     assert is_news(view(gateway(programmed=False)), view(gateway(programmed=True)))
     assert not is_news(view(gateway(programmed=True)), view(gateway(programmed=True, routes=7)))
+
+
+def test_what_istiod_finds_wrong_with_what_a_lane_owns_is_news_and_with_a_users_is_not() -> None:
+    for lane, news in (("euro", True), ("", False)):
+        before = changed(httproute(lane=lane), kind="VirtualService", status={})
+        told = [{"type": {"code": "IST0101"}, "level": "ERROR"}]
+        after = changed(before, status={"validationMessages": told})
+        assert is_news(view(before), view(after)) is news
+        warned = changed(before, status={"validationMessages": [{**told[0], "level": "WARNING"}]})
+        assert not is_news(view(before), view(warned))
