@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 
@@ -30,13 +31,14 @@ def make_room(root: Path, max_bytes: int) -> list[str]:
 
 
 def size(folder: Path) -> int:
-    """Bytes in all files below `folder`; those that vanish meanwhile count nothing."""
+    """Bytes in all files below `folder`; files and folders that vanish meanwhile count nothing."""
     total = 0
-    for path in folder.rglob("*"):
-        try:
-            total += path.lstat().st_size
-        except FileNotFoundError:
-            continue
+    for where, _, files in os.walk(folder):
+        for name in files:
+            try:
+                total += os.lstat(os.path.join(where, name)).st_size
+            except FileNotFoundError:
+                continue
     return total
 
 

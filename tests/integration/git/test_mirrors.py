@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -198,3 +199,21 @@ def test_a_mirror_in_use_is_never_removed(three: list[Reader], mirrors: Path) ->
         removed = make_room(mirrors, 0)
     assert len(removed) == 2
     assert names(mirrors) == ["0"]
+
+
+def test_a_mirror_that_goes_while_it_is_measured_counts_what_was_seen(tmp_path: Path) -> None:
+    stopped = threading.Event()
+
+    def come_and_go() -> None:
+        while not stopped.is_set():
+            (tmp_path / "one.git" / "objects" / "info").mkdir(parents=True)
+            (tmp_path / "one.git" / "objects" / "info" / "packs").write_text("x")
+            shutil.rmtree(tmp_path / "one.git")
+
+    other = threading.Thread(target=come_and_go)
+    other.start()
+    try:
+        assert {size(tmp_path) for _ in range(2000)} <= {0, 1}
+    finally:
+        stopped.set()
+        other.join()
