@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 import subprocess
+import threading
 from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -29,6 +32,12 @@ repositories: [{{url: "https://x.example/acme/shop"}}]
 services:
   payment: {{paths: ["payment/**"], workload: Deployment/{workload}, image: "x:{{sha}}"}}
 """
+ODD = """\
+  bare: {paths: ["bare/**"], workload: Deployment/second, image: "x:{sha}"}
+  misnamed: {paths: ["misnamed/**"], workload: Deployment/third, image: "x:{sha}"}
+  disk: {paths: ["disk/**"], workload: Deployment/disk, image: "x:{sha}"}
+"""
+OLD = {"major": "1", "minor": "24", "gitVersion": "v1.24.3"}
 SERVICE = {
     "apiVersion": "v1",
     "kind": "Service",
@@ -50,6 +59,25 @@ POD = {
 }
 
 
+def odd() -> list[dict[str, Any]]:
+    """A Service without a selector, one that leads to a port that nobody has, one beside payment's, and a
+    workload with a disk of its own."""
+    bare, misnamed, twin = (baseline(one, "shop")[0] for one in ("bare", "misnamed", "twin"))
+    del bare["spec"]["selector"]
+    misnamed["spec"] |= {"selector": {"app": "payment"}, "ports": [{"port": 80, "targetPort": "wbe"}]}
+    twin["spec"]["selector"] = {"app": "payment"}
+    service, disk = baseline("disk", "shop")
+    pod = disk["spec"]["template"]["spec"]
+    pod["volumes"] = [{"name": "data", "persistentVolumeClaim": {"claimName": "data"}}]
+    claim = {
+        "apiVersion": "v1",
+        "kind": "PersistentVolumeClaim",
+        "metadata": {"name": "data", "namespace": "shop"},
+        "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}},
+    }
+    return [bare, misnamed, twin, service, disk, claim]
+
+
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Devcluster]:
     """One with payment alone, of which a pod runs without a sidecar; both meshes' definitions are there."""
@@ -59,7 +87,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Devcluster]:
         found.cluster.apply(
             {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "shop"}}, force=True
         )
-        for one in (*baseline("payment", "shop"), *baseline("second", "shop"), SERVICE, POD):
+        for one in (*baseline("payment", "shop"), *baseline("second", "shop"), SERVICE, POD, *odd()):
             found.cluster.apply(one, force=True)
         yield found
 
@@ -179,6 +207,58 @@ def test_what_keeps_requests_of_a_mesh_from_lanes_is_said_by_name(
     assert "no proxy runs in payment-1" in messages(said, "NoSidecar")[0]
     assert "port 8443 is https" in messages(said, "HiddenInTls")[0]
     assert "port 8081 says neither by appProtocol nor by its name" in messages(said, "NoProtocol")[0]
+
+
+def test_services_and_workloads_that_do_not_fit_are_told_all_at_once(
+    laneway: Laneway, tmp_path: Path
+) -> None:
+    written(tmp_path, ODD)
+    said = laneway("check", "shop.yaml", "--json")
+    told = {(one["where"], one["reason"]): one["message"] for one in json.loads(said)}
+    assert "no selector" in told["service bare", "CannotAttach"]
+    assert "named wbe" in told["service misnamed", "CannotAttach"]
+    assert "Service twin leads to the same pods" in told["service payment", "SecondService"]
+    assert "ReadWriteOnce" in told["service disk", "CannotClone"]
+    assert "or set `clone: true`" in told["service disk", "CannotClone"], "the setting that resolves it"
+    refused = laneway("attach", "shop")
+    assert "shop/bare: it has no selector" in refused and "wbe" in refused, "all of them, and nothing done"
+
+
+def test_a_cluster_older_than_supported_is_told_which_is(laneway: Laneway, tmp_path: Path, old: Path) -> None:
+    written(tmp_path)
+    (found,) = messages(laneway("check", "shop.yaml", "--json", kubeconfig=old), "ClusterTooOld")
+    assert "the cluster is Kubernetes v1.24.3; Laneway supports 1.29 and newer" in found
+
+
+@pytest.fixture
+def old(tmp_path: Path) -> Iterator[Path]:
+    """The kubeconfig of a cluster that is too old, and has nothing else to say."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            known = self.path == "/version"
+            self.send_response(200 if known else 404)
+            self.send_header("content-type", "application/json")
+            self.end_headers()
+            self.wfile.write(json.dumps(OLD if known else {"kind": "Status", "code": 404}).encode())
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as there:
+        thread = threading.Thread(target=there.serve_forever)
+        thread.start()
+        config = {
+            "clusters": [{"name": "old", "cluster": {"server": f"http://127.0.0.1:{there.server_port}"}}],
+            "users": [{"name": "old", "user": {}}],
+            "contexts": [{"name": "old", "context": {"cluster": "old", "user": "old"}}],
+            "current-context": "old",
+        }
+        path = tmp_path / "old"
+        path.write_text(json.dumps({"apiVersion": "v1", "kind": "Config", **config}))
+        yield path
+        there.shutdown()
+        thread.join()
 
 
 @pytest.mark.parametrize("driver", ["istio", "gateway-api"])
