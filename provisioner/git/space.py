@@ -36,7 +36,7 @@ def size(folder: Path) -> int:
     for where, _, files in os.walk(folder):
         for name in files:
             try:
-                total += os.lstat(os.path.join(where, name)).st_size
+                total += Path(where, name).lstat().st_size
             except FileNotFoundError:
                 continue
     return total
