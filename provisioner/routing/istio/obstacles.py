@@ -130,7 +130,8 @@ def _closed(host: Host, intent: ChainIntent) -> Iterator[Finding]:
         yield Finding(
             host.about,
             "HostOfAnotherChain",
-            f"{called} has the lanes of chain {', '.join(sorted(others))}; a host can be of one chain only",
+            f"{called} has the lanes of chain {', '.join(sorted(others))}; a host can be of one chain only: "
+            "take its service out of one of the two files",
             blocks=True,
         )
     for delegate in host.unseen:

@@ -170,6 +170,22 @@ def test_what_istiod_finds_wrong_with_a_lanes_object_is_in_its_status(mesh: Mesh
     assert (said["status"], said["reason"]) == ("False", "NotAccepted") and "IST0101" in said["message"]
 
 
+def test_a_host_that_another_chain_has_is_left_to_it_and_the_lane_says_so(mesh: Meshed) -> None:
+    line = lines.line(
+        "cafe", "pr-9", [{"headers": {"x-cafe": {"exact": "pr-9"}}}], "payment--pr-9", NAMESPACE
+    )
+    istio.written(mesh)
+    theirs = mesh.cluster.merge(
+        "VirtualService", "payment", {"spec": {"http": [line, *istio.RULES]}}, NAMESPACE
+    )
+    mesh.opened("pr-1", "payment")
+    said = mesh.condition("pr-1")
+    assert (said["status"], said["reason"]) == ("False", "HostOfAnotherChain") and "chain cafe" in said[
+        "message"
+    ]
+    assert istio.host(mesh) == theirs
+
+
 def test_a_mesh_that_is_not_installed_is_said_with_what_is_missing() -> None:
     with meshed(Driver.ISTIO, installed=False) as mesh:
         mesh.opened("pr-1", "payment")
