@@ -97,6 +97,26 @@ def test_the_slope_is_what_each_further_lane_adds() -> None:
     assert last["value"] == pytest.approx(100 / 999 * 1e3)  # 100 µs for 999 lanes, in ns
 
 
+def test_all_that_was_written_is_awaited_in_every_namespace() -> None:
+    done: list[str] = []
+    row = mesh.settled(Case(Driver.ISTIO), [recorded(count, done) for count in (1, 3)])
+    assert done == [
+        *("3: gone", "3: baseline answers pr-0003", "3: back", "3: lane-one answers pr-0003"),
+        *("1: gone", "1: baseline answers pr-0001", "1: back", "1: lane-one answers pr-0001"),
+    ]
+    assert row["figure"].startswith("istio, an inner hop: 4 lanes written at once")
+
+
+def recorded(count: int, done: list[str]) -> Any:
+    """A site that notes what is asked of it."""
+    return SimpleNamespace(
+        town=town(Driver.ISTIO, count),
+        unroute_last=lambda: done.append(f"{count}: gone"),
+        route_last=lambda: done.append(f"{count}: back"),
+        wait_for=lambda lane, who: done.append(f"{count}: {who} answers {lane.name}"),
+    )
+
+
 def metered() -> Any:
     """Costs of 50 µs with one lane, 60 with a hundred and 150 with a thousand."""
     costs = {1: 50.0, 100: 60.0, 1000: 150.0}
