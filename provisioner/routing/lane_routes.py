@@ -58,13 +58,16 @@ class LaneRoutes:
             # another driver's routes may be there still: who forgets by whom never takes them away
             self._routed_by = self.lane.status.get(settle.ROUTED_BY, self._routed_by)
             log.warning("lane.unrouted", lane=self.lane.object_name, reason=error.reason, error=str(error))
-            self._settled = Settled((Finding("", error.reason, str(error), blocks=True),), meshed=self.meshed)
+            found = Finding("", error.reason, str(error), blocks=True)
+            stale = error.reason != settle.NOT_INSTALLED  # what is not served, nobody has routes by
+            self._settled = Settled((found,), meshed=self.meshed, stale=stale)
         self.lane = self._settled.lane or self.lane
         return self.lane
 
     def release(self, made: Plan, before: Snapshot, lane: Lane) -> tuple[Plan, Lane]:
         """Takes away the routes of services that leave the lane with this plan; the plan without the removal
-        of copies that may still have requests, and the Lane as it is then."""
+        of copies that may still have requests, as those have whose routes could not be changed, and the Lane
+        as it is then."""
         if not self.meshed:
             return made, lane
         self.lane = lane
@@ -75,7 +78,8 @@ class LaneRoutes:
         if gone != self._outside & there or lane.parent != self._parent:
             self._outside = gone
             self.follow()
-        self._leaving = {name: until for name, until in self._leaving.items() if until > self._world.now()}
+        now, stale = self._world.now(), self._settled.stale
+        self._leaving = {name: until for name, until in self._leaving.items() if stale or until > now}
         return _without(made, before, self._leaving), self.lane
 
     def told(self, found: Json, now: datetime) -> Json:
@@ -111,7 +115,9 @@ class LaneRoutes:
 
     def again(self, now: datetime) -> float | None:
         """After how many seconds the next copy may be removed, or the mesh is to be asked again."""
-        left = [max(0.0, (until - now).total_seconds()) for until in self._leaving.values()]
+        waits = ((until - now).total_seconds() for until in self._leaving.values())
+        # while routes are stale time alone frees no copy
+        left = [max(0.0, seconds) for seconds in waits if seconds > 0 or not self._settled.stale]
         if self._unconfirmed is not None:
             asked = (now - self._unconfirmed).total_seconds()
             left.append(min(ASK_SELDOM_SECONDS, max(ASK_AGAIN_SECONDS, asked)))

@@ -99,7 +99,8 @@ class Compiled:
 class Settled:
     """What is to be said of a lane's routes, and whether any had to be written. `meshed`: the chain is routed
     by a mesh at all; `routed` are the services where a copy answers the lane's requests; `lane` is the Lane
-    where it had to be written, too; `intent` what the routes were made from, `version` changes with them."""
+    where it had to be written, too; `intent` what the routes were made from, `version` changes with them;
+    `stale`: some routes are not as they should be, since the cluster does not take the change."""
 
     findings: tuple[Finding, ...] = ()
     changed: bool = False
@@ -108,6 +109,7 @@ class Settled:
     lane: Lane | None = None
     intent: ChainIntent | None = None
     version: str = ""
+    stale: bool = False
 
 
 BUILT_IN = Settled()  # of a chain that the built-in router routes: discovery sees to it

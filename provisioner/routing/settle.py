@@ -39,6 +39,7 @@ Json = dict[str, Any]
 NOT_OF_A_LANE = f"!{labels.LANE}"
 
 ROUTED_BY = "routedBy"  # in a lane's status: the driver that made its routes
+NOT_INSTALLED = "MeshNotInstalled"
 MOST_ROUNDS = 3
 
 log = structlog.get_logger()
@@ -93,8 +94,7 @@ class _Settling:
         self._driver, self._chain, self._lane, self._cluster = driver, chain, lane, world.cluster
         self._responder = _responder(world.settings)
         self._findings: set[Finding] = set()
-        self._changed = False
-        self._withdraws = False
+        self._changed = self._stale = self._withdraws = False
 
     def settle(self, leaving: Collection[str]) -> Settled:
         family = [self._lane, *_ancestors(self._chain, self._lane, self._cluster)]
@@ -110,7 +110,7 @@ class _Settling:
         return self._bring([], [])
 
     def _bring(self, slices: list[Slice], family: list[Lane]) -> Settled:
-        self._findings, self._changed = set(), False
+        self._findings, self._changed, self._stale = set(), False, False
         existing = self._existing()
         intent = mesh_intent.build(self._chain, existing.services, slices, family)
         compiled = self._driver.compile(intent, existing)
@@ -124,7 +124,8 @@ class _Settling:
         ready = _with_a_copy(intent, self._lane.name)
         routed = ready - {one.service for one in self._findings if one.blocks}
         said = tuple(sorted(self._findings))
-        return Settled(said, self._changed, True, routed, self._lane, intent, _version(owned))
+        version = _version(owned)
+        return Settled(said, self._changed, True, routed, self._lane, intent, version, self._stale)
 
     def _existing(self) -> Existing:
         of_lane = f"{labels.CHAIN}={self._lane.chain},{labels.LANE}={self._lane.name}"
@@ -156,7 +157,7 @@ class _Settling:
             raise PermanentError(
                 f"this cluster does not serve {needed.path}, which routing by {self._chain.driver} needs; "
                 f"install the definition {needed.definition} with version {needed.version}",
-                reason="MeshNotInstalled",
+                reason=NOT_INSTALLED,
             ) from error
 
     def _write(self, compiled: Compiled, existing: Existing) -> list[Json]:
@@ -193,6 +194,7 @@ class _Settling:
         except PermanentError as error:
             service = live.service_of(wanted)
             self._findings.add(Finding(service, error.reason, str(error), blocks=True))
+            self._stale |= there is not None
             return None
         self._changed = True
         return done
