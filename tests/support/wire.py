@@ -85,6 +85,14 @@ def rest(connection: socket.socket) -> bytes:
     return b"".join(iter(lambda: connection.recv(1 << 16), b""))
 
 
+def is_over(connection: socket.socket) -> bool:
+    """Whether the other side ends without another byte; one that had something to read yet ends by a reset."""
+    try:
+        return rest(connection) == b""
+    except ConnectionResetError:
+        return True
+
+
 def fields(head: bytes) -> list[tuple[str, str]]:
     """The header fields of a head, in order and as written."""
     lines = head.decode("latin-1").split("\r\n")[1:-2]
