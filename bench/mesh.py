@@ -8,8 +8,9 @@ The cluster needs istiod and the CRDs of Gateway API, and this machine must be i
 Why a request costs more with more lanes, unlike with the built-in driver: both APIs become one list of routes
 for each host, and Envoy tries a list from its top until one matches. A lane's request pays for every lane in
 front of its own, one without a lane for all of them. At an inner hop that is one comparison of one header for
-each lane. Where a chain in Istio is entered it is that and, for a request that has `baggage`, an expression
-for each lane. The built-in driver knows lanes by the metadata of endpoints, which Envoy finds by hash.
+each lane. Where a chain in Istio is entered, each lane has a second route, by baggage, which asks that no
+header names a lane; a request that has `baggage` is held against one expression for each lane there. The
+built-in driver knows lanes by the metadata of endpoints, which Envoy finds by hash.
 
 The lanes' pods are one Envoy that answers by itself, on the node.
 """
