@@ -86,7 +86,7 @@ def rest(connection: socket.socket) -> bytes:
 
 
 def is_over(connection: socket.socket) -> bool:
-    """Whether the other side ends without another byte; one that has yet to read something ends by a reset."""
+    """Whether the other side ends without another byte; by a reset where it had yet to read some."""
     try:
         return rest(connection) == b""
     except ConnectionResetError:
