@@ -19,7 +19,8 @@ from tests.conformance.objects import Place
 from tests.conformance.scene import BASELINE, CHAIN, OUTSIDE, PORTS, SERVICES, Copy, Lane
 from tests.support.commands import process
 from tests.support.devcluster import devcluster
-from tests.support.routing import NAMESPACE, Envoy, address, free_port, get, wait_until
+from tests.support.ports import free_port
+from tests.support.routing import NAMESPACE, Envoy, address, get, wait_until
 
 PLACE = Place(CHAIN, NAMESPACE)
 LISTENERS = {

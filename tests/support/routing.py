@@ -9,7 +9,6 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import threading
 import time
@@ -31,6 +30,7 @@ from provisioner.routing.router.keeping import Keeping, Pace, Shelf
 from provisioner.routing.router.server import Waking, serve
 from provisioner.routing.router.state import RoutingState
 from provisioner.routing.router.watching import Watching
+from tests.support.ports import free_port
 
 Json = dict[str, Any]
 NAMESPACE = "shop"
@@ -350,12 +350,6 @@ class Envoy:
             self.process.wait(10)
         self._log.close()
         shutil.rmtree(self.home)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 Headers = dict[str, str] | Sequence[tuple[str, str]]

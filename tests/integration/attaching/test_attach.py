@@ -24,7 +24,8 @@ from provisioner.routing.router.attach import Work
 from provisioner.routing.router.deployment import RouterSettings
 from provisioner.routing.router.eligibility import CannotAttachError
 from tests.support.devcluster import devcluster
-from tests.support.routing import NAMESPACE, Router, chain, free_port, get, lane, wait_until
+from tests.support.ports import free_port
+from tests.support.routing import NAMESPACE, Router, chain, get, lane, wait_until
 
 APPLICATION = """
 import asyncio, json, os, sys

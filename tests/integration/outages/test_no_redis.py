@@ -13,7 +13,8 @@ import pytest
 from tests.support.commands import LANEWAY, process, serving
 from tests.support.deliveries import SECRET, body, headers, payload
 from tests.support.devcluster import devcluster
-from tests.support.valkeys import free_port, server, url
+from tests.support.ports import free_port
+from tests.support.valkeys import server, url
 from tests.support.waiting import until
 from workers import queue
 from workers.queue import Queue

@@ -13,7 +13,7 @@ import pytest
 
 from provisioner.routing import lineage
 from tests.support.commands import LANEWAY
-from tests.support.routing import free_port
+from tests.support.ports import free_port
 from tests.support.waiting import until
 
 MISSING = {"x-laneway-missing": "shop/pr-42/payment/x-lane"}

@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from provisioner.routing.router import launch
-from tests.support.routing import address, free_port, wait_until
+from tests.support.ports import free_port
+from tests.support.routing import address, wait_until
 
 COMMAND = [sys.executable, "-c", "from provisioner.cli import main; main()", "envoy"]
 FEW, MOST = 256, 4096

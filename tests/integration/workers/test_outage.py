@@ -8,7 +8,8 @@ import redis
 
 from tests.integration.workers.conftest import noting_worker
 from tests.integration.workers.test_lanes import deliver, idle, runs
-from tests.support.valkeys import free_port, server, url
+from tests.support.ports import free_port
+from tests.support.valkeys import server, url
 from tests.support.waiting import until
 from workers import queue
 from workers.queue import Queue
