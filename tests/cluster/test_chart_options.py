@@ -93,6 +93,7 @@ def installed(
         yield before
     finally:
         real.helm("uninstall", RELEASE, "--namespace", places.system, "--ignore-not-found", "--wait")
+        real.kubectl("delete", "lanes", "--selector", f"{labels.CHAIN}=options", "--ignore-not-found")
         real.kubectl("delete", "namespace", *places.all, "--ignore-not-found", "--wait=false")
 
 

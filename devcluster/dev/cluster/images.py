@@ -68,7 +68,22 @@ class TestCluster:
     home: Path
 
     def target(self, name: str) -> str:
-        return _run([str(CHECKOUT / "deploy" / "image"), name]).decode().split()[-1]
+        image = _run([str(CHECKOUT / "deploy" / "image"), name]).decode().split()[-1]
+        self._keep(image)
+        return image
+
+    def _keep(self, image: str) -> None:
+        """Lets the kubelet take neither this image away nor the one that every pod begins with, when the disk
+        is nearly full: there is nowhere to pull them from. Earlier builds of the image may go."""
+        listed = self._containerd("images", "ls", "--quiet").decode().split()
+        for one in listed:
+            if one.rpartition(":")[0] == image.rpartition(":")[0]:
+                self._label(one, "pinned" if one == image else "")
+            elif "/pause:" in one:
+                self._label(one, "pinned")
+
+    def _label(self, image: str, pinned: str) -> None:
+        self._containerd("images", "label", image, f"io.cri-containerd.pinned={pinned}")
 
     def commit(self, example: str, folder: Path, sha: str) -> str:
         name = f"{SHOP}:{sha}"
