@@ -69,9 +69,17 @@ def unsettled(lane: Lane, chain: Chain, facts: Facts, now: datetime) -> tuple[Wh
         )
     if lane.phase not in (Phase.READY, Phase.SLEEPING):
         return Why.NOT_READY, f"it is {lane.phase or 'without a phase'}"
+    if failed := _failed(told):
+        return Why.NOT_READY, f"its last run ended with {failed}"
     if drivers.mesh(chain.driver) is not None:
         return Why.MESHED, f"it is routed by {chain.driver}, whose objects no sweep reads"
     return None
+
+
+def _failed(status: Json) -> str:
+    """Why the last run could not read what it needed; empty where it could. A lane keeps its phase then."""
+    said = (one for one in status.get("conditions") or () if one["type"] == "Resolved")
+    return next((one["reason"] for one in said if one["status"] == "False"), "")
 
 
 class Derived:

@@ -10,6 +10,7 @@ import pytest
 
 from provisioner.chain.model import Driver
 from provisioner.copies import plan
+from provisioner.errors import ClusterError
 from provisioner.lane.model import Lane
 from provisioner.status import compute as status
 from provisioner.sweep import drift
@@ -57,6 +58,7 @@ def test_a_lane_that_converged_on_all_there_is_is_settled() -> None:
         (replace(ready(), status={**ready().status, "chainRevision": "other"}), Why.CHAIN_CHANGED),
         (replace(ready(), status={**ready().status, "phase": "Degraded"}), Why.NOT_READY),
         (replace(ready(), status={**ready().status, "phase": "Deploying"}), Why.NOT_READY),
+        (replace(ready(), status=status.blocked(ready(), ClusterError("it is away"), b.NOW)), Why.NOT_READY),
     ],
 )
 def test_a_lane_that_shows_itself_that_it_is_behind_has_to_converge(lane: Lane, why: Why) -> None:
