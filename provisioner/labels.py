@@ -31,6 +31,7 @@ LISTENERS = (
 RESTORE = f"{GROUP}/restore"  # annotation: the JSON patch that takes an attached Service back, for kubectl
 
 ROUTES = f"{GROUP}/routes"  # finalizer: of a Lane that has changed routes which are not its alone
+RELEASE = f"{GROUP}/release"  # finalizer: of a Release that is changing the baseline
 
 LANE_ENV = "LANEWAY_LANE"  # environment variable in each copy
 

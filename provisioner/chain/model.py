@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from enum import StrEnum
 
+from provisioner.chain.strategy import Strategy
 from provisioner.lane.model import Mode
 
 
@@ -180,6 +181,7 @@ class Chain:
     failover: bool = False  # with istio: the data plane itself goes back to the baseline
     mode: Mode = Mode.LOOSE  # of new lanes
     lifecycle: Lifecycle = field(default_factory=Lifecycle)
+    release: Strategy = field(default_factory=Strategy)
     forks: ForkPolicy = ForkPolicy.APPROVE
     source: str = ""  # the file it was read from
 

@@ -88,6 +88,22 @@ class Member:
 
 
 @dataclass(frozen=True)
+class Fixed:
+    """A service of a release's lane: its image, and how many replicas its copy has."""
+
+    service: str
+    image: str
+    replicas: int = 1
+
+    def to_json(self) -> Json:
+        return {"name": self.service, "image": self.image, "replicas": self.replicas}
+
+    @classmethod
+    def from_json(cls, data: Json) -> Fixed:
+        return cls(data["name"], data["image"], int(data.get("replicas", 1)))
+
+
+@dataclass(frozen=True)
 class Lane:
     """The wanted side of a lane, with what is needed to write it back safely."""
 
@@ -99,6 +115,8 @@ class Lane:
     ttl: timedelta | None = None  # None: the chain's
     approved: tuple[str, ...] = ()  # shas of forks that may run
     parent: str = ""  # the lane that stands in for what this one lacks; it need not exist
+    release: str = ""  # the release that holds it open in place of members
+    fixed: tuple[Fixed, ...] = ()  # of a release's lane: its services, in place of what branches changed
     uid: str = ""  # empty: not in the cluster yet
     resource_version: str = ""
     generation: int = 0
@@ -117,6 +135,11 @@ class Lane:
         """Whether nobody has acted on the Lane since it was created: as its creator holds it, it cannot own
         anything yet."""
         return self.generation == 1 and not self.status
+
+    @property
+    def wanted(self) -> bool:
+        """Whether anything holds it open: a pull request, or a release."""
+        return bool(self.members or self.release)
 
     @property
     def held(self) -> bool:
@@ -152,6 +175,9 @@ class Lane:
             spec["approved"] = list(self.approved)
         if self.parent:
             spec["parent"] = self.parent
+        if self.release:
+            spec["release"] = self.release
+            spec["services"] = [one.to_json() for one in self.fixed]
         return spec
 
     def to_object(self) -> Json:
@@ -177,6 +203,8 @@ class Lane:
             ttl=durations.parse(ttl) if ttl else None,
             approved=tuple(spec.get("approved", ())),
             parent=spec.get("parent", ""),
+            release=spec.get("release", ""),
+            fixed=tuple(Fixed.from_json(one) for one in spec.get("services", ())),
             uid=metadata["uid"],
             resource_version=metadata["resourceVersion"],
             generation=metadata.get("generation", 0),

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from provisioner.chain.model import Carriers, Chain, Entry, Protocol, Warmup
+from provisioner.chain.strategy import Audience, Sticky
 from provisioner.lane.model import Mode
 
 
@@ -73,6 +74,20 @@ class Standing:
 
 
 @dataclass(frozen=True)
+class Share:
+    """The part of a chain's untagged requests that the entry puts into a release's lane. `weight` is in
+    percent; it is 0 while a copy of the lane is missing, unless it is `firm`: the baseline is between two
+    versions then. Which request is in it: `provisioner.routing.share`."""
+
+    release: str
+    lane: str
+    weight: int
+    sticky: Sticky = field(default_factory=Sticky)
+    audience: Audience = field(default_factory=Audience)
+    firm: bool = False
+
+
+@dataclass(frozen=True)
 class ChainIntent:
     name: str
     carriers: Carriers
@@ -81,6 +96,7 @@ class ChainIntent:
     entry: Entry = field(default_factory=Entry)
     warmup: Warmup | None = None
     failover: bool = False  # whether sidecars go from a copy back to the baseline by themselves
+    share: Share | None = None  # of the release that runs, while it does
 
     def within(self, namespace: str) -> tuple[Service, ...]:
         """The services of one namespace: what one router there serves."""

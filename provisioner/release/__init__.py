@@ -1,0 +1,1 @@
+"""Releases: a lane that takes a growing share of the untagged requests, until the baseline is as it is."""

@@ -1,0 +1,102 @@
+"""What a release is decided by, and what is decided: frozen data between the story and the machine."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from provisioner.lane.model import Fixed
+from provisioner.release.model import Phase, Reason
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Copy:
+    """A service's copy in the release's lane. `ready` pods of `wanted`; `trouble` says why it cannot become
+    ready, such as a crash loop or an image that cannot be pulled; empty while it may."""
+
+    wanted: int
+    ready: int
+    trouble: str = ""
+
+
+@dataclass(frozen=True)
+class Workload:
+    """The baseline's workload of a released service. `revision` is a hash of its pod template without the
+    image of the service's container, `image` that image; `replicas` are those that its autoscaler or owner
+    wants. `settled`: all of its pods are of its newest template and ready. `most` is its autoscaler's upper
+    bound, 0 where it has none. `trouble` as for a copy; `held` says what of it forbids to write it, such as
+    a Rollout that is paused."""
+
+    revision: str
+    image: str
+    replicas: int
+    settled: bool
+    most: int = 0
+    trouble: str = ""
+    held: str = ""
+
+
+class Opinion(StrEnum):
+    GOOD = "good"
+    BAD = "bad"
+    INCONCLUSIVE = "inconclusive"
+    NONE = "none"  # nothing was measured yet
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What the analysis says by now. `since`: for how many seconds it has been good without a break.
+    `rows` are what people see: {metric, lane, baseline, opinion, message}; `state` is what the analysis
+    wants to be given next time (counters, failures in a row), and is kept in the release's status."""
+
+    opinion: Opinion = Opinion.NONE
+    message: str = ""
+    since: float = 0.0
+    rows: tuple[Json, ...] = ()
+    state: Json = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Seen:
+    """All that is true now. `copies` and `baseline` are by service; a service without a copy or workload is
+    missing there. `lane`: there is a Lane object of it, and `drained`: no request can be on its way in it any
+    more. `refusal` is why the release cannot run at all (the entry is not attached, an unknown service, a
+    lane that belongs to somebody else), empty where it can. `ahead` is the release of the chain that runs
+    before this one, empty where none does. `callers` are those who do not pass the entry, for people."""
+
+    copies: Mapping[str, Copy] = field(default_factory=dict)
+    baseline: Mapping[str, Workload] = field(default_factory=dict)
+    lane: bool = False
+    drained: bool = True
+    refusal: str = ""
+    ahead: str = ""
+    callers: tuple[str, ...] = ()
+    measured: Measured = field(default_factory=Measured)
+
+
+@dataclass(frozen=True)
+class Patch:
+    """A baseline workload that is to get an image, only while its template is of that revision."""
+
+    service: str
+    image: str
+    revision: str
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What to do, in this order: the lane is made so (None: it goes), the status is written (which is what
+    moves requests), the baseline is patched. `status` is the whole next status. `again`: after how many
+    seconds to look again though nothing happens; None when only a change matters."""
+
+    phase: Phase
+    reason: Reason
+    weight: int
+    status: Json
+    lane: tuple[Fixed, ...] | None
+    patches: tuple[Patch, ...] = ()
+    again: float | None = None
