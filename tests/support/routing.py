@@ -30,6 +30,7 @@ from provisioner.routing.router.keeping import Keeping, Pace, Shelf
 from provisioner.routing.router.server import Waking, serve
 from provisioner.routing.router.state import RoutingState
 from provisioner.routing.router.watching import Watching
+from tests.support.loops import LoopThread
 from tests.support.ports import free_port
 
 Json = dict[str, Any]
@@ -204,42 +205,6 @@ class Notes:
         self.seen_chains.append(chain)
 
 
-async def _ended() -> None:
-    """Returns when all other tasks of the loop have ended: those that a server leaves say goodbye first."""
-    tasks = asyncio.all_tasks() - {asyncio.current_task()}
-    for task in tasks:
-        task.cancel()
-    if tasks:
-        await asyncio.wait(tasks, timeout=5)
-
-
-class LoopThread:
-    """An event loop in a thread of its own, and the servers in it."""
-
-    def __init__(self) -> None:
-        self.loop = asyncio.new_event_loop()
-        self._servers: list[asyncio.Server] = []
-        self._thread = threading.Thread(target=self.loop.run_forever, daemon=True)
-        self._thread.start()
-
-    def run(self, coroutine: Any) -> Any:
-        return asyncio.run_coroutine_threadsafe(coroutine, self.loop).result(20)
-
-    def listen(self, serve: Callable[..., Any], host: str, port: int, **options: int) -> asyncio.Server:
-        """A server that ends with the loop at the latest."""
-        server: asyncio.Server = self.run(asyncio.start_server(serve, host, port, **options))
-        self._servers.append(server)
-        return server
-
-    def close(self) -> None:
-        for server in self._servers:
-            self.loop.call_soon_threadsafe(server.close)
-        self.run(_ended())
-        self.loop.call_soon_threadsafe(self.loop.stop)
-        self._thread.join(10)
-        self.loop.close()
-
-
 class ChainFiles:
     """The chain files as a test sets them; `problem` is what is wrong with those that came later."""
 
@@ -384,7 +349,6 @@ class Upstream:
     def __init__(self, thread: LoopThread, name: str, port: int = 8080) -> None:
         self._thread, self.name, self.port = thread, name, port
         self.address = address()
-        self._open: set[asyncio.StreamWriter] = set()
         self.start()
 
     def start(self) -> None:
@@ -392,16 +356,9 @@ class Upstream:
 
     def kill(self) -> None:
         """Ends as a killed process does: nobody listens, open connections are reset."""
-        self._thread.run(self._kill())
-
-    async def _kill(self) -> None:
-        self._server.close()
-        for writer in self._open:
-            writer.transport.abort()
-        await self._server.wait_closed()
+        self._thread.run(self._server.close())
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._open.add(writer)
         try:
             while True:
                 head = await reader.readuntil(b"\r\n\r\n")
@@ -409,7 +366,6 @@ class Upstream:
         except (asyncio.IncompleteReadError, ConnectionError):
             pass  # the other side is done
         finally:
-            self._open.discard(writer)
             writer.close()
 
     async def _answer(self, head: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -9,9 +9,9 @@ from typing import Any
 
 from provisioner.routing.envoy.node import FIRST_LISTENER
 from provisioner.routing.router.holds import Limits
+from tests.support.loops import LoopThread
 from tests.support.routing import (
     Envoy,
-    LoopThread,
     Router,
     Store,
     Upstream,

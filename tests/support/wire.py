@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 import socket
 import threading
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 from provisioner.routing.envoy.node import FIRST_LISTENER
-from tests.support.routing import LoopThread, address, endpoint_slice, lane
+from tests.support.loops import LoopThread, Talk
+from tests.support.routing import address, endpoint_slice, lane
 
-Talk = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 END = b"\r\n\r\n"
 TCP_LISTENER = FIRST_LISTENER + 1  # of the service `database`
 
@@ -38,11 +38,9 @@ class Wire:
         finally:
             writer.close()
 
-    async def _end(self) -> None:
-        self._server.close()
-
     def close(self) -> None:
-        self._thread.run(self._end())
+        """Nobody listens, and no connection is left."""
+        self._thread.run(self._server.close())
 
 
 def answering(wire: Callable[[], Wire], answer: bytes) -> Talk:

@@ -22,7 +22,8 @@ from provisioner.routing.router.deployment import RouterSettings
 from provisioner.routing.router.mending import Mending
 from tests.integration.attaching.conftest import NAMESPACE, service
 from tests.support.devcluster import Devcluster, devcluster
-from tests.support.routing import ChainFiles, LoopThread, chain, wait_until
+from tests.support.loops import LoopThread
+from tests.support.routing import ChainFiles, chain, wait_until
 
 Json = dict[str, Any]
 KUBECTL = Path(sys.executable).with_name("kubectl")

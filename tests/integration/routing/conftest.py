@@ -13,10 +13,10 @@ import pytest
 from provisioner.chain.model import Chain
 from provisioner.routing.envoy.node import FIRST_LISTENER
 from tests.support.doors import Door, Doors
+from tests.support.loops import LoopThread, Talk
 from tests.support.routing import (
     Envoy,
     Headers,
-    LoopThread,
     Router,
     Store,
     Upstream,
@@ -27,7 +27,7 @@ from tests.support.routing import (
     twin,
     wait_until,
 )
-from tests.support.wire import TCP_LISTENER, Talk, Wire
+from tests.support.wire import TCP_LISTENER, Wire
 
 
 class World:

@@ -18,10 +18,10 @@ from provisioner.lane.model import Lane
 from provisioner.routing.envoy.node import FIRST_LISTENER
 from tests.support.commands import process
 from tests.support.devcluster import devcluster
+from tests.support.loops import LoopThread
 from tests.support.routing import (
     NAMESPACE,
     Envoy,
-    LoopThread,
     Upstream,
     endpoint_slice,
     free_port,
