@@ -14,6 +14,8 @@ from typing import Any
 
 import httpx
 
+from tests.support.commands import program
+
 DEADLINE = 20.0  # seconds; a condition that takes longer has failed
 
 MERGE, STRATEGIC = "application/merge-patch+json", "application/strategic-merge-patch+json"
@@ -117,8 +119,7 @@ def started(state: Path, *arguments: str) -> Iterator[Server]:
     about = state / "apiserver.json"
     before = about.read_bytes() if about.exists() else b""
     command = [sys.executable, "-m", "devcluster", "--state", str(state), *(arguments or ("--no-node",))]
-    process = subprocess.Popen(command)
-    try:
+    with program(command) as process:
         wait_for(
             lambda: process.poll() is not None or (about.exists() and about.read_bytes() != before),
             "apiserver.json",
@@ -128,9 +129,6 @@ def started(state: Path, *arguments: str) -> Iterator[Server]:
         with httpx.Client(base_url=url, timeout=30) as client:
             wait_for(lambda: _ready(client), "devcluster to be ready")
             yield Server(process, state, url, Cluster(client))
-    finally:
-        process.terminate()
-        process.wait(timeout=DEADLINE)
 
 
 def _ready(client: httpx.Client) -> bool:

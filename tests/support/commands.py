@@ -1,4 +1,4 @@
-"""`laneway` commands as processes of their own, ended by their own id."""
+"""Programs as processes of their own, `laneway` commands above all, ended by their own id."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import httpx
 
@@ -23,26 +24,35 @@ def environment(settings: Mapping[str, str]) -> dict[str, str]:
 
 
 @contextmanager
+def program(command: Sequence[str], **options: Any) -> Iterator[subprocess.Popen[bytes]]:
+    """A running process, which has ended when the block has. `options` are those of `Popen`."""
+    running = subprocess.Popen(command, **options)
+    try:
+        yield running
+    finally:
+        end(running)
+
+
+@contextmanager
 def process(
     command: Sequence[str], settings: Mapping[str, str], log: Path
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """A running process whose output goes to a file."""
-    with log.open("ab") as out:
-        running = subprocess.Popen(command, env=environment(settings), stdout=out, stderr=out)
-        try:
-            yield running
-        finally:
-            end(running)
+    """A process with these settings, whose output goes to a file."""
+    with (
+        log.open("ab") as out,
+        program(command, env=environment(settings), stdout=out, stderr=out) as running,
+    ):
+        yield running
 
 
 def end(running: subprocess.Popen[bytes]) -> None:
-    """Ends a process gently, or by force when that takes long."""
+    """Ends a process gently, or by force when that takes long; nothing happens when it has ended."""
     running.terminate()
     try:
         running.wait(timeout=15)
     except subprocess.TimeoutExpired:
         running.kill()
-        running.wait(timeout=5)
+        running.wait()
 
 
 @contextmanager

@@ -15,6 +15,7 @@ import httpx
 import yaml
 
 from provisioner.cluster import Cluster, connect
+from tests.support.commands import program
 from tests.support.waiting import until
 
 CRDS = Path(__file__).parents[2] / "charts" / "laneway" / "crds"
@@ -40,20 +41,17 @@ class Devcluster:
 @contextmanager
 def devcluster(state: Path, *options: str) -> Iterator[Devcluster]:
     """Starts one with its state in a folder, installs Laneway's resources, and ends it afterwards."""
-    log = (state / "devcluster.log").open("wb")
     command = [sys.executable, "-m", "devcluster", "--state", str(state), *options]
-    process = subprocess.Popen(command, stdout=log, stderr=log)
-    try:
+    with (
+        (state / "devcluster.log").open("wb") as log,
+        program(command, stdout=log, stderr=log) as process,
+    ):
         address = state / "apiserver.json"
         until(lambda: address.exists() or process.poll() is not None, "devcluster is up")
         assert process.poll() is None, (state / "devcluster.log").read_text()
         cluster = connect(str(state / "kubeconfig"))
         install(cluster)
         yield Devcluster(state / "kubeconfig", cluster, json.loads(address.read_text())["admin"], process)
-    finally:
-        process.terminate()
-        process.wait(timeout=20)
-        log.close()
 
 
 def install(cluster: Cluster) -> None:

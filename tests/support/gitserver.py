@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from tests.support.commands import end
 from tests.support.waiting import until
 
 
@@ -130,7 +131,7 @@ def daemon(folder: Path) -> Iterator[int]:
         yield port
     finally:
         os.killpg(process.pid, signal.SIGTERM)  # git runs the daemon in a process of its own
-        process.wait(timeout=10)
+        end(process)
 
 
 def _listens(port: int) -> bool:

@@ -28,6 +28,7 @@ from typing import Any
 
 from devcluster.dev.cluster.context import Context
 from provisioner.routing.router import launch
+from tests.support.commands import end
 from tests.support.waiting import until
 
 Json = dict[str, Any]
@@ -97,9 +98,7 @@ class Proxy:
         return [one["route_config"] for one in dump.get("configs", ())]
 
     def stop(self) -> None:
-        if self.process.poll() is None:
-            self.process.terminate()
-            self.process.wait(10)
+        end(self.process)
         self._log.close()
         shutil.rmtree(self._home)
 

@@ -8,7 +8,6 @@ import itertools
 import json
 import os
 import shutil
-import signal
 import subprocess
 import threading
 import time
@@ -30,6 +29,7 @@ from provisioner.routing.router.keeping import Keeping, Pace, Shelf
 from provisioner.routing.router.server import Waking, serve
 from provisioner.routing.router.state import RoutingState
 from provisioner.routing.router.watching import Watching
+from tests.support.commands import end
 from tests.support.loops import LoopThread
 from tests.support.ports import free_port
 
@@ -310,9 +310,7 @@ class Envoy:
         return int(found.rsplit(" ", 1)[1]) if ": " in found else 0
 
     def stop(self) -> None:
-        if self.process.poll() is None:
-            self.process.send_signal(signal.SIGTERM)
-            self.process.wait(10)
+        end(self.process)
         self._log.close()
         shutil.rmtree(self.home)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import Any
 
 from devcluster.kubelet.supervisor import NODE_MARK
 from tests.integration.devcluster_node.test_deployments import answers, running_shop
+from tests.support.commands import program
 from tests.support.nodecluster import NodeCluster, service, workload
 from tests.support.waiting import until
 
@@ -47,6 +47,11 @@ def forking_pod() -> Object:
     return {"metadata": {"name": "forks", "labels": {"app": "forks"}}, "spec": {"containers": [container]}}
 
 
+def node(state: Path, *pods: Object) -> list[str]:
+    """The command of a devcluster with these pods, beside those that its state has."""
+    return [sys.executable, "-c", RUN, str(state), json.dumps(pods)]
+
+
 def of_node(state: Path) -> list[int]:
     """All processes that were started as part of a pod of this devcluster."""
     mark = f"{NODE_MARK}={state.resolve() / 'node'}".encode()
@@ -70,35 +75,25 @@ def child(of: int, named: str) -> int | None:
 
 
 def test_sigkill_of_devcluster_leaves_no_process(tmp_path: Path) -> None:
-    argv = [sys.executable, "-c", RUN, str(tmp_path), json.dumps([forking_pod()])]
-    process = subprocess.Popen(argv)
-    try:
+    with program(node(tmp_path, forking_pod())) as process:
         until(lambda: len(of_node(tmp_path)) == 3, "the pod and its children run")
-    finally:
         process.kill()
         process.wait()
     until(lambda: not of_node(tmp_path), "none of them is left")
 
 
 def test_sigkill_of_devcluster_and_its_shim_is_mended_by_the_next_start(tmp_path: Path) -> None:
-    argv = [sys.executable, "-c", RUN, str(tmp_path)]
-    process = subprocess.Popen([*argv, json.dumps([forking_pod()])])
-    until(lambda: len(of_node(tmp_path)) == 3, "the pod and its children run")
-    old = set(of_node(tmp_path))
-    shim = child(process.pid, "shim.py")
-    assert shim is not None
-    os.kill(shim, signal.SIGSTOP)  # so that it cannot clean up before it is killed, too
-    process.kill()
-    os.kill(shim, signal.SIGKILL)
-    process.wait()
-    again = subprocess.Popen([*argv, "[]"])
-    try:
-        until(
-            lambda: len(of_node(tmp_path)) == 3 and not set(old) & set(of_node(tmp_path)), "only new ones run"
-        )
-    finally:
-        again.terminate()
-        again.wait()
+    with program(node(tmp_path, forking_pod())) as process:
+        until(lambda: len(of_node(tmp_path)) == 3, "the pod and its children run")
+        old = set(of_node(tmp_path))
+        shim = child(process.pid, "shim.py")
+        assert shim is not None
+        os.kill(shim, signal.SIGSTOP)  # so that it cannot clean up before it is killed, too
+        process.kill()
+        os.kill(shim, signal.SIGKILL)
+        process.wait()
+    with program(node(tmp_path)):
+        until(lambda: len(of_node(tmp_path)) == 3 and not old & set(of_node(tmp_path)), "only new ones run")
     until(lambda: not of_node(tmp_path), "none is left")
 
 

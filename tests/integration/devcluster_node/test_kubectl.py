@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from tests.support.commands import program
 from tests.support.nodecluster import service, workload
 from tests.support.waiting import until
 
@@ -38,12 +39,10 @@ class Kubectl:
 @pytest.fixture(scope="module")
 def kubectl(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kubectl]:
     state = tmp_path_factory.mktemp("devcluster")
-    process = subprocess.Popen([sys.executable, "-m", "devcluster", "--state", str(state)])
-    kubeconfig = state / "kubeconfig"
-    until(lambda: kubeconfig.exists() or process.poll() is not None, "the devcluster is up")
-    yield Kubectl(kubeconfig)
-    process.terminate()
-    process.wait(20)
+    with program([sys.executable, "-m", "devcluster", "--state", str(state)]) as process:
+        kubeconfig = state / "kubeconfig"
+        until(lambda: kubeconfig.exists() or process.poll() is not None, "the devcluster is up")
+        yield Kubectl(kubeconfig)
 
 
 DEPLOYMENT, SERVICE = ("apps/v1", "Deployment"), ("v1", "Service")

@@ -10,12 +10,14 @@ import sys
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from provisioner.git.space import make_room, size
+from tests.support.commands import program
 from tests.support.origin import Origin
 
 from .conftest import Reader, service
@@ -145,10 +147,11 @@ def test_several_processes_share_the_folder(origin: Origin, mirrors: Path) -> No
     heads = [origin.branch(f"branch-{number}", {f"{number}": "1"}) for number in range(6)]
     branches = [f"branch-{number}" for number in range(6)]
     command = [sys.executable, "-c", PROCESS, origin.url, str(mirrors), *branches]
-    processes = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(3)]
-    for process in processes:
-        output, _ = process.communicate(timeout=60)
-        assert output.split() == heads
+    with ExitStack() as stack:
+        several = [stack.enter_context(program(command, stdout=subprocess.PIPE)) for _ in range(3)]
+        for process in several:
+            output, _ = process.communicate(timeout=60)
+            assert output.decode().split() == heads
 
 
 def test_many_pushes_do_not_pile_up(

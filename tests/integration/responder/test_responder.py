@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
-import subprocess
 from collections.abc import Iterator
 
 import grpc
@@ -12,7 +9,7 @@ import httpx
 import pytest
 
 from provisioner.routing import lineage
-from tests.support.commands import LANEWAY
+from tests.support.commands import LANEWAY, environment, program
 from tests.support.ports import free_port
 from tests.support.waiting import until
 
@@ -28,12 +25,10 @@ def ports() -> Iterator[tuple[int, int]]:
         "LANEWAY_RESPONDER_PORT": str(http),
         "LANEWAY_RESPONDER_GRPC_PORT": str(rpc),
     }
-    process = subprocess.Popen([*LANEWAY, "responder"], env={**os.environ, **settings})
-    try:
+    with program([*LANEWAY, "responder"], env=environment(settings)) as process:
         until(lambda: _answers(http) or process.poll() is not None, "the responder answers")
         yield http, rpc
-    finally:
-        process.send_signal(signal.SIGTERM)
+        process.terminate()
         assert process.wait(timeout=30) == 0
 
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import resource
 import shutil
-import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from provisioner.routing.router import launch
+from tests.support.commands import program
 from tests.support.ports import free_port
 from tests.support.routing import address, wait_until
 
@@ -38,17 +39,12 @@ def pod():
 @pytest.fixture
 def process(pod, tmp_path):
     """The pod's process, in a container that allows more open files than it begins with."""
-    with (tmp_path / "log").open("wb") as log:
-        started = subprocess.Popen(
-            COMMAND,
-            env=pod,
-            stdout=log,
-            stderr=log,
-            preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (FEW, MOST)),
-        )
+    few = partial(resource.setrlimit, resource.RLIMIT_NOFILE, (FEW, MOST))
+    with (
+        (tmp_path / "log").open("wb") as log,
+        program(COMMAND, env=pod, stdout=log, stderr=log, preexec_fn=few) as started,
+    ):
         yield started
-        started.terminate()
-        started.wait(20)
 
 
 def test_it_becomes_an_envoy_that_may_have_as_many_open_files_as_the_container_allows(process):

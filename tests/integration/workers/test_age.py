@@ -18,8 +18,8 @@ LONG_AGO = 100.0
 
 @pytest.fixture
 def client(tmp_path: Path) -> Iterator[redis.Redis]:
-    with valkey(tmp_path) as url:
-        yield queue.connect(url)
+    with valkey(tmp_path) as url, queue.connect(url) as found:
+        yield found
 
 
 @pytest.fixture
