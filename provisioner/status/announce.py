@@ -16,6 +16,7 @@ from provisioner import labels
 from provisioner.cluster import Cluster
 from provisioner.errors import ConflictError, LanewayError
 from provisioner.lane.model import Lane, moment, stamp
+from provisioner.release.model import Phase, Release
 from provisioner.status.timeline import Happening
 
 Json = dict[str, Any]
@@ -24,6 +25,8 @@ _MOST_LETTERS = 1024  # what the API server takes of a message
 _WARNINGS = frozenset((Happening.DEGRADED, Happening.BLOCKED, Happening.PUT_BACK))
 # what these say is told by the Events around them
 _UNTOLD = frozenset((Happening.APPLIED, Happening.REMOVED))
+# in these a release goes back, or waits for somebody
+_ADVERSE = frozenset((Phase.PAUSED, Phase.RESTORING, Phase.ROLLING_BACK, Phase.ROLLED_BACK))
 
 log = structlog.get_logger()
 
@@ -40,6 +43,25 @@ def news(cluster: Cluster, lane: Lane, status: Json) -> None:
         warning = entry["event"] in _WARNINGS
         if not tell(cluster, about(lane), entry["event"], _told(entry), moment(entry["at"]), warning=warning):
             return
+
+
+def release_news(cluster: Cluster, release: Release, status: Json) -> None:
+    """As `news`, of a release: each entry that `status`, just written, has beyond `release`, which is as it
+    was before, and which need not have had any."""
+    known = [one["sequence"] for one in release.status.get("timeline") or ()]
+    for entry in status.get("timeline") or ():
+        if entry["sequence"] in known:
+            continue
+        warning = entry["phase"] in _ADVERSE
+        told, at = entry.get("message") or entry["event"], moment(entry["at"])
+        if not tell(cluster, about_release(release), entry["event"], told, at, warning=warning):
+            return
+
+
+def about_release(release: Release) -> Json:
+    """A release as an Event refers to it."""
+    metadata = {"name": release.object_name, "uid": release.uid}
+    return {"apiVersion": labels.API_VERSION, "kind": "Release", "metadata": metadata}
 
 
 def about(lane: Lane) -> Json:
