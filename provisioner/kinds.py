@@ -32,6 +32,7 @@ class Kind:
 
 _ALL = (
     Kind("Lane", labels.API_VERSION, "lanes", namespaced=False),
+    Kind("Release", labels.API_VERSION, "releases", namespaced=False),
     Kind("Namespace", "v1", "namespaces", namespaced=False),
     Kind("ConfigMap", "v1", "configmaps"),
     Kind("Event", "v1", "events"),
@@ -46,6 +47,7 @@ _ALL = (
     Kind("StatefulSet", "apps/v1", "statefulsets"),
     Kind("CronJob", "batch/v1", "cronjobs"),
     Kind("Job", "batch/v1", "jobs"),
+    Kind("HorizontalPodAutoscaler", "autoscaling/v2", "horizontalpodautoscalers"),
     Kind("Lease", "coordination.k8s.io/v1", "leases"),
     Kind("EndpointSlice", "discovery.k8s.io/v1", "endpointslices"),
     Kind("Ingress", "networking.k8s.io/v1", "ingresses"),
@@ -56,6 +58,7 @@ _ALL = (
     Kind("GRPCRoute", "gateway.networking.k8s.io/v1", "grpcroutes"),
     Kind("ReferenceGrant", "gateway.networking.k8s.io/v1beta1", "referencegrants"),
     Kind("DestinationRule", "networking.istio.io/v1", "destinationrules"),
+    Kind("Rollout", "argoproj.io/v1alpha1", "rollouts"),
     Kind("EnvoyFilter", "networking.istio.io/v1alpha3", "envoyfilters"),
     Kind("VirtualService", "networking.istio.io/v1", "virtualservices"),
     Kind(

@@ -1,0 +1,35 @@
+"""What of a workload's pod template a release changes, and what must stay as it was meanwhile. Pure."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any
+
+from provisioner.chain.model import Service
+from provisioner.copies import refusals
+
+Json = dict[str, Any]
+
+
+def image(service: Service, workload: Json) -> str:
+    """The image of the service's container. Raises RefusedError where the chain file names one that is not
+    there."""
+    pod = workload["spec"]["template"]["spec"]
+    wanted = refusals.container(service, pod)
+    return next(str(one.get("image", "")) for one in pod["containers"] if one["name"] == wanted)
+
+
+def revision(service: Service, workload: Json) -> str:
+    """Changes with everything in the pod template but that image. Raises RefusedError as `image` does."""
+    template = workload["spec"]["template"]
+    pod = {**template["spec"], "containers": containers(service, workload, "")}
+    text = json.dumps({**template, "spec": pod}, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def containers(service: Service, workload: Json, wanted: str) -> list[Json]:
+    """The containers of the template, the service's with that image."""
+    pod = workload["spec"]["template"]["spec"]
+    name = refusals.container(service, pod)
+    return [{**one, "image": wanted} if one["name"] == name else one for one in pod["containers"]]

@@ -1,0 +1,110 @@
+"""The baseline's workloads, as a release sees them and as it gives them an image: a table by kind. Pure.
+
+What is read is raw JSON as the cluster gave it. What is written is a merge patch that changes one image, and
+only in the object that was read: it names that object's resourceVersion.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from provisioner.chain.model import Service
+from provisioner.copies import template
+from provisioner.release.observed import Workload
+from provisioner.status import readiness
+from provisioner.status.readiness import Clock
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Found:
+    """A workload as it was read, with what belongs to it: its pods (none where nobody needs to know why it is
+    not ready), its autoscaler, and the object that holds its pod template where that is another one."""
+
+    workload: Json
+    pods: Sequence[Json] = ()
+    autoscaler: Json | None = None
+    template: Json | None = None
+
+
+@dataclass(frozen=True)
+class Patch:
+    """One merge patch of one object."""
+
+    kind: str
+    namespace: str
+    name: str
+    body: Json
+
+
+@dataclass(frozen=True)
+class Manner:
+    """How a kind of workload is read, and how it gets an image."""
+
+    read: Callable[[Service, Found, Clock], Workload]
+    patch: Callable[[Service, Found, str], Patch]
+
+
+def read(service: Service, found: Found, clock: Clock) -> Workload:
+    """The baseline of a service. Raises RefusedError where its container is not there."""
+    return MANNERS[service.workload.kind].read(service, found, clock)
+
+
+def patch(service: Service, found: Found, image: str) -> Patch:
+    """What gives the service's container an image, if the workload still is as it was read."""
+    return MANNERS[service.workload.kind].patch(service, found, image)
+
+
+def _read(service: Service, found: Found, clock: Clock) -> Workload:
+    one = found.workload
+    reading = readiness.read(one, found.pods, clock)
+    return Workload(
+        revision=template.revision(service, one),
+        image=template.image(service, one),
+        replicas=one["spec"].get("replicas", 1),
+        settled=readiness.is_ready(one) and _is_available(one),
+        most=int((found.autoscaler or {}).get("spec", {}).get("maxReplicas", 0)),
+        trouble=f"{reading.state}: {reading.message}" if reading.stuck else "",
+        held=_held(one),
+    )
+
+
+def _is_available(workload: Json) -> bool:
+    """Whether its pods have been ready for as long as it asks (minReadySeconds)."""
+    wanted = workload["spec"].get("replicas", 1)
+    return bool(int((workload.get("status") or {}).get("availableReplicas") or 0) >= wanted)
+
+
+def _held(workload: Json) -> str:
+    """What of it keeps a new image from its pods."""
+    spec = workload["spec"]
+    strategy = spec.get("updateStrategy") or {}
+    if "deletionTimestamp" in workload["metadata"]:
+        return "it is being deleted"
+    if spec.get("paused"):
+        return "its roll-outs are paused (spec.paused)"
+    if strategy.get("type") == "OnDelete":
+        return "it replaces its pods only when somebody deletes them (updateStrategy OnDelete)"
+    if (strategy.get("rollingUpdate") or {}).get("partition"):
+        return "it holds back some of its pods (updateStrategy.rollingUpdate.partition)"
+    return ""
+
+
+def _patch(service: Service, found: Found, image: str) -> Patch:
+    one = found.workload
+    metadata = one["metadata"]
+    spec = {"containers": template.containers(service, one, image)}
+    body = {
+        "metadata": {"resourceVersion": metadata["resourceVersion"]},
+        "spec": {"template": {"spec": spec}},
+    }
+    return Patch(one["kind"], metadata["namespace"], metadata["name"], body)
+
+
+MANNERS: Mapping[str, Manner] = {
+    "Deployment": Manner(_read, _patch),
+    "StatefulSet": Manner(_read, _patch),
+}
