@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import timedelta
 
 from provisioner.chain import spans
@@ -14,25 +15,33 @@ LEAST, MOST = timedelta(seconds=1), timedelta(hours=1)
 LEAST_AGGRESSION, MOST_AGGRESSION = 0.1, 10.0
 
 
-def driver(fields: Fields) -> Driver:
-    return fields.choice("driver", Driver, Driver.ENVOY)
+@dataclass(frozen=True)
+class Routing:
+    """`warmup` is None where new endpoints get their full share at once. `failover`: whether the data plane
+    itself goes from a lane's copy back to the baseline; the built-in router always does."""
+
+    driver: Driver
+    warmup: Warmup | None
+    failover: bool
 
 
-def failover(fields: Fields) -> bool:
-    """Whether the data plane itself goes from a lane's copy back to the baseline. The built-in router always
-    does."""
+def read(fields: Fields) -> Routing:
+    driver = fields.choice("driver", Driver, Driver.ENVOY)
+    return Routing(driver, _warmup(fields, driver), _failover(fields, driver))
+
+
+def _failover(fields: Fields, driver: Driver) -> bool:
     value = fields.get("failover")
-    if value is not None and driver(fields) is not Driver.ISTIO:
+    if value is not None and driver is not Driver.ISTIO:
         value.fail("has an effect with driver: istio alone; take it away")
     return fields.flag("failover", default=False)
 
 
-def warmup(fields: Fields) -> Warmup | None:
-    """None where new endpoints get their full share at once."""
+def _warmup(fields: Fields, driver: Driver) -> Warmup | None:
     value = fields.get("warmup")
     if value is None:
         return None
-    if driver(fields) is Driver.GATEWAY_API:
+    if driver is Driver.GATEWAY_API:
         value.fail("has no effect: the Gateway API has no warm-up; take it away, or use envoy or istio")
     given = value.fields(*WARMUP_KEYS)
     duration = given.required("duration")

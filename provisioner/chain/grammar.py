@@ -88,7 +88,7 @@ def _chain(root: Value, source: str) -> Chain:
     )
     if services and services.is_mapping and not entries:
         services.fail("must list at least one service")
-    routing = _section(fields, "routing", *easing.KEYS)
+    routing = easing.read(_section(fields, "routing", *easing.KEYS))
     return Chain(
         name=fields.required_text("chain", syntax.chain_name),
         mode=fields.choice("mode", Mode, Mode.LOOSE),
@@ -97,9 +97,9 @@ def _chain(root: Value, source: str) -> Chain:
         shared_paths=_shared_paths(fields, known),
         entry=entry.read(_section(fields, "entry", *entry.KEYS), _one_of(known.services, "service")),
         carriers=_carriers(fields),
-        driver=easing.driver(routing),
-        warmup=easing.warmup(routing),
-        failover=easing.failover(routing),
+        driver=routing.driver,
+        warmup=routing.warmup,
+        failover=routing.failover,
         lifecycle=_lifecycle(fields),
         forks=_section(fields, "forks", "policy").choice("policy", ForkPolicy, ForkPolicy.APPROVE),
         source=source,
