@@ -8,15 +8,15 @@ from typing import Any
 
 from provisioner import labels
 from provisioner.chain.model import Chain
-from provisioner.cluster import Cluster
-from provisioner.copies import live
+from provisioner.cluster import Cluster, NotFoundError
+from provisioner.copies import live, rollouts
 from provisioner.copies.plan import Snapshot
+from provisioner.copies.refusals import CLONEABLE
 from provisioner.lane.model import Lane
 
 Json = dict[str, Any]
 
 POLICY = "NetworkPolicy"
-CLONEABLE = ("Deployment", "StatefulSet")
 _NOT_OF_A_LANE = f"!{labels.LANE}"
 
 HasNone = Callable[[str, str], bool]  # kind, namespace: whether there is known to be no such object
@@ -48,7 +48,7 @@ def read(
             for kind in wanted
             for namespace in chain.namespaces
             if not (kind == POLICY and namespace in free)
-            for item in cluster.list(kind, namespace, selector)
+            for item in _list(cluster, kind, namespace, selector)
         )
 
     if owns_nothing and not wants_copies:
@@ -56,7 +56,7 @@ def read(
     workloads = listed(kinds, _NOT_OF_A_LANE)
     services = listed(("Service",), _NOT_OF_A_LANE)
     policies = listed((POLICY,), _NOT_OF_A_LANE)
-    mine = (POLICY, "Service", *kinds)
+    mine = (POLICY, "Service", *_copied(chain))
     stripped = tuple(one for one in (*workloads, *services, *policies) if live.is_of(one, lane.uid))
     return Snapshot(
         lane=lane,
@@ -70,11 +70,21 @@ def read(
     )
 
 
+def _list(cluster: Cluster, kind: str, namespace: str, selector: str) -> list[Json]:
+    """A cluster that does not know Rollouts has none, which the lane is told by name."""
+    try:
+        return cluster.list(kind, namespace, selector)
+    except NotFoundError:
+        if kind != rollouts.KIND:
+            raise
+        return []
+
+
 def has_copies(chain: Chain, lane: Lane, cluster: Cluster) -> bool:
     """Whether the lane owns a workload."""
     return any(
         cluster.list(kind, namespace, of_lane(lane))
-        for kind in _kinds(chain)
+        for kind in _copied(chain)
         for namespace in chain.namespaces
     )
 
@@ -92,15 +102,22 @@ def of_lane(lane: Lane) -> str:
 
 
 def _kinds(chain: Chain) -> tuple[str, ...]:
-    """The kinds of workload that the chain is made of and that can be cloned."""
+    """The kinds of workload that the chain is made of and that can be cloned; with Rollouts Deployments, too,
+    which may hold their templates."""
     used = {service.workload.kind for service in chain.services}
-    return tuple(kind for kind in CLONEABLE if kind in used)
+    more = {"Deployment"} if rollouts.KIND in used else set()
+    return tuple(kind for kind in CLONEABLE if kind in used | more)
+
+
+def _copied(chain: Chain) -> tuple[str, ...]:
+    """The kinds of workload that its copies are."""
+    return tuple(kind for kind in _kinds(chain) if kind != rollouts.KIND)
 
 
 def _use_claims(workloads: Iterable[Json]) -> bool:
     """Whether a pod template names a claim; otherwise nobody needs to know their access modes."""
     return any(
         "persistentVolumeClaim" in volume
-        for workload in workloads
+        for workload in rollouts.resolved(workloads)
         for volume in workload["spec"]["template"]["spec"].get("volumes") or ()
     )

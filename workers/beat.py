@@ -20,6 +20,7 @@ from provisioner import labels
 from provisioner.chain.book import ChainBook
 from provisioner.chain.model import Chain
 from provisioner.cluster import Cluster
+from provisioner.copies import rollouts
 from provisioner.errors import LanewayError, QueueError
 from provisioner.lane import admission
 from provisioner.snapshot import POLICY
@@ -31,7 +32,16 @@ from workers.exposition import Pulse
 from workers.fleet import Fleet
 from workers.mentions import Mentions
 from workers.queue import Queue
-from workers.relevance import WORKLOADS, AllLanes, Concern, OneLane, concerned, meshed, settled
+from workers.relevance import (
+    OPTIONAL_WORKLOADS,
+    WORKLOADS,
+    AllLanes,
+    Concern,
+    OneLane,
+    concerned,
+    meshed,
+    settled,
+)
 from workers.schedule import Cron
 from workers.watches import Target, Watch
 
@@ -54,9 +64,16 @@ def targets(chains: Mapping[str, Chain]) -> frozenset[Target]:
             Target("Lane"),
             *(Target(kind, name) for kind in (*WORKLOADS, "Service", POLICY) for name in namespaces),
             *(Target("Pod", name, labels.LANE) for name in namespaces),
+            *(target for chain in chains.values() for target in _optional(chain)),
             *(target for chain in chains.values() for target in _of_mesh(chain)),
         }
     )
+
+
+def _optional(chain: Chain) -> list[Target]:
+    """The kinds of workload that not every cluster knows, where the chain names them."""
+    named = {(one.workload.kind, one.namespace) for one in chain.services}
+    return [Target(kind, name) for kind, name in sorted(named) if kind in OPTIONAL_WORKLOADS]
 
 
 def _of_mesh(chain: Chain) -> list[Target]:
@@ -185,7 +202,7 @@ class Leader:
                 return [*here, *self._heirs(concern)]
             if isinstance(concern, AllLanes):
                 return self._fleet.of_chain(concern.chain)
-            revision = str(obj["metadata"].get("generation", ""))
+            revision = rollouts.revision(obj)
             self._fleet.note_baseline(concern.chain, concern.services, revision)
             return self._fleet.holders(concern.chain, concern.services)
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from provisioner import labels
 from provisioner.chain.model import Chain
+from provisioner.copies import rollouts
 from provisioner.routing import drivers
 from provisioner.routing.slices import read_slice
 from provisioner.status.readiness import is_ready
@@ -20,6 +21,7 @@ from provisioner.status.readiness import is_ready
 Json = dict[str, Any]
 
 WORKLOADS = ("Deployment", "StatefulSet")
+OPTIONAL_WORKLOADS = (rollouts.KIND,)  # of which a cluster need not know
 _ON_THE_WAY = frozenset(("ContainerCreating", "PodInitializing"))
 # conditions that are false until a pod is ready, and say nothing else
 _WITH_READINESS = frozenset(
@@ -64,7 +66,7 @@ def concerned(obj: Json, chains: Iterable[Chain]) -> tuple[Concern, ...]:
     namespace = metadata.get("namespace", "")
     if obj["kind"] in ("Service", "NetworkPolicy"):
         return tuple(AllLanes(chain.name) for chain in chains if namespace in chain.namespaces)
-    if obj["kind"] not in WORKLOADS:
+    if obj["kind"] not in (*WORKLOADS, *OPTIONAL_WORKLOADS):
         return tuple(AllLanes(chain.name) for chain in chains if _is_routed_by(chain, obj))
     found = ((chain, _run_by(chain, obj["kind"], namespace, metadata["name"])) for chain in chains)
     return tuple(Holders(chain.name, services) for chain, services in found if services)
@@ -135,6 +137,8 @@ def _wanted(obj: Json) -> object:
             return obj.get("spec")
         case "Pod" | "EndpointSlice":
             return None  # its workload's business; which pods are ready is its state
+        case rollouts.KIND:
+            return rollouts.revision(obj)
         case _:
             return obj["metadata"].get("generation")
 

@@ -46,7 +46,7 @@ class Protocol(StrEnum):
 
 @dataclass(frozen=True)
 class WorkloadRef:
-    kind: str  # Deployment or StatefulSet; anything else is refused when the lane is planned, with the reason
+    kind: str  # Deployment, StatefulSet or Rollout; what else it is is refused when the lane is planned
     name: str
 
     def __str__(self) -> str:

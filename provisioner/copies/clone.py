@@ -16,6 +16,7 @@ What changes in a copy; everything else stays as it is:
     hostPort        left out: the baseline has it
     affinity        rules about the pod's own kind name the copy's (see `placement`)
     held roll-outs  `paused`, a partition and OnDelete are left out: a push must reach the copy
+    Rollout         the copy is a Deployment, and knows nothing of steps, analyses and hashes (see `rollouts`)
     StatefulSet     its governing Service is the copy's; claims made for it go with it, and outlast a scale to
                     zero; Parallel, since one pod has no order, and OrderedReady never replaces a pod that
                     does not get ready
@@ -39,7 +40,7 @@ from typing import Any
 
 from provisioner import labels, names
 from provisioner.chain.model import Service
-from provisioner.copies import placement, refusals, selection
+from provisioner.copies import placement, refusals, rollouts, selection
 from provisioner.lane.model import Lane
 
 Json = dict[str, Any]
@@ -54,9 +55,13 @@ _MARKS = (
     "kustomize.toolkit.fluxcd.io/",
     "helm.toolkit.fluxcd.io/",
     "deployment.kubernetes.io/",
+    rollouts.GROUP,
+    "argo-rollouts.argoproj.io/",
     f"{labels.GROUP}/",
 )
-_MARK_KEYS = frozenset(("kubectl.kubernetes.io/last-applied-configuration", "pod-template-hash"))
+_MARK_KEYS = frozenset(
+    ("kubectl.kubernetes.io/last-applied-configuration", "pod-template-hash", rollouts.HASH)
+)
 # Argo CD's default tracking label. On an object it means "mine, prune it"; on a pod it is an ordinary label.
 _TRACKING_LABEL = "app.kubernetes.io/instance"
 _PORT_FIELDS = ("name", "port", "targetPort", "protocol", "appProtocol")

@@ -15,13 +15,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from provisioner import labels
 from provisioner.chain.model import Chain, Driver, Service
 from provisioner.changes import Verdict
-from provisioner.copies import clone, live, placement, policies, refusals, selection
+from provisioner.copies import clone, live, placement, policies, refusals, rollouts, selection
 from provisioner.copies.policies import Copied, Kin
 from provisioner.errors import ForeignObjectError, LanewayError
 from provisioner.lane.model import Lane
@@ -92,6 +92,7 @@ class Plan:
 def make(chain: Chain, lane: Lane, wanted: Sequence[Wanted], snapshot: Snapshot, replicas: int = 1) -> Plan:
     """The plan for one lane; `lane` has its uid, and each of its workloads so many replicas. Raises nothing
     for a service that cannot be cloned: see `Plan.problems`."""
+    snapshot = replace(snapshot, workloads=rollouts.resolved(snapshot.workloads))
     follow, headless = chain.lifecycle.follow, chain.driver is Driver.ENVOY
     orders = [clone.Order(lane, one.service, one.image, follow, replicas, headless) for one in wanted]
     copies, problems = _copies(orders, chain, snapshot)
@@ -144,7 +145,9 @@ def _copy(order: clone.Order, chain: Chain, snapshot: Snapshot) -> tuple[Json, .
     service = order.service
     if order.image is not None:
         refusals.image(service, order.image)
-    workload = _noted(order, snapshot) or refusals.workload(service, snapshot.workloads)
+    workload = _noted(order, snapshot) or rollouts.as_deployment(
+        refusals.workload(service, snapshot.workloads)
+    )
     pod = workload["spec"]["template"]["spec"]
     refusals.host_network(service, pod)
     refusals.claims(service, pod, snapshot.claims)
@@ -155,7 +158,7 @@ def _copy(order: clone.Order, chain: Chain, snapshot: Snapshot) -> tuple[Json, .
         refusals.kube_service(service, pod_labels, near.services),
         (
             *selection.gather(near.services, near.workloads, near.budgets),
-            *placement.own_rules(workload, _others(workload, near)),
+            *placement.own_rules(workload, _others(service, near)),
         ),
     )
     made = clone.make(order, baseline)
@@ -182,8 +185,15 @@ def _kin(chain: Chain, snapshot: Snapshot) -> list[Kin]:
     ]
 
 
-def _others(workload: Json, near: Snapshot) -> list[Json]:
-    return [one for one in near.workloads if identity(one) != identity(workload)]
+def _others(service: Service, near: Snapshot) -> list[Json]:
+    """The workloads that run other pods than the service's."""
+    own = (service.workload.kind, service.workload.name)
+    templates = [rollouts.reference(one) for one in near.workloads if _key(one) == own]
+    return [one for one in near.workloads if _key(one) not in (own, *templates)]
+
+
+def _key(workload: Json) -> tuple[str, str]:
+    return workload["kind"], workload["metadata"]["name"]
 
 
 def _noted(order: clone.Order, snapshot: Snapshot) -> Json | None:

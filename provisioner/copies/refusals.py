@@ -13,12 +13,12 @@ from typing import Any, NoReturn
 
 from provisioner import labels
 from provisioner.chain.model import Service
-from provisioner.copies import selection
+from provisioner.copies import rollouts, selection
 from provisioner.errors import RefusedError
 
 Json = dict[str, Any]
 
-CLONEABLE = ("Deployment", "StatefulSet")
+CLONEABLE = ("Deployment", "StatefulSet", rollouts.KIND)
 _SHARED_MODES = frozenset(("ReadWriteMany", "ReadOnlyMany"))
 
 _WHY_NOT = {
@@ -40,7 +40,9 @@ def refuse(service: Service, message: str) -> NoReturn:
 def workload(service: Service, workloads: Iterable[Json]) -> Json:
     """The baseline workload that the chain file names, among those of the cluster."""
     if service.workload.kind not in CLONEABLE:
-        why = _WHY_NOT.get(service.workload.kind, "only a Deployment or a StatefulSet can be copied")
+        why = _WHY_NOT.get(
+            service.workload.kind, "only a Deployment, a StatefulSet or a Rollout can be copied"
+        )
         refuse(service, why)
     here = {
         f"{one['kind']}/{one['metadata']['name']}": one
@@ -50,6 +52,8 @@ def workload(service: Service, workloads: Iterable[Json]) -> Json:
     found = here.get(str(service.workload))
     if found is None:
         refuse(service, _absent(f"namespace {service.namespace} has no such workload", service, here))
+    if not rollouts.has_template(found):
+        refuse(service, _without_template(found))
     return found
 
 
@@ -138,6 +142,18 @@ def _absent(message: str, service: Service, here: Collection[str]) -> str:
     close = get_close_matches(service.workload.name, by_name, n=1)
     hint = f"did you mean {by_name[close[0]]}? " if close else ""
     return f"{message}; {hint}it has: {', '.join(sorted(here)) or 'none'}"
+
+
+def _without_template(rollout: Json) -> str:
+    kind, name = rollouts.reference(rollout)
+    if not name:
+        return "it has neither a template with containers nor a workloadRef; Argo Rollouts runs no pod of it"
+    if kind != "Deployment":
+        return f"its workloadRef names {kind}/{name}; only the template of a Deployment can be copied"
+    return (
+        f"its workloadRef names Deployment/{name}, which the namespace does not have; create it, "
+        "or name the workload that there is"
+    )
 
 
 def _unshared(name: str, modes: frozenset[str] | None) -> str:

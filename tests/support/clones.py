@@ -51,7 +51,7 @@ def _snapshot(objects: list[Json], owned: tuple[Json, ...]) -> plan.Snapshot:
 
     return plan.Snapshot(
         None,
-        workloads=of("Deployment", "StatefulSet"),
+        workloads=of("Deployment", "StatefulSet", "Rollout"),
         services=of("Service"),
         budgets=of("PodDisruptionBudget"),
         policies=of("NetworkPolicy"),
