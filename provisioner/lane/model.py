@@ -89,18 +89,21 @@ class Member:
 
 @dataclass(frozen=True)
 class Fixed:
-    """A service of a release's lane: its image, and how many replicas its copy has."""
+    """A service of a release's lane: its image, how many replicas its copy has, and the revision of the
+    baseline that it is to be derived from (`copies.template`); empty: of whichever it was derived from."""
 
     service: str
     image: str
     replicas: int = 1
+    revision: str = ""
 
     def to_json(self) -> Json:
-        return {"name": self.service, "image": self.image, "replicas": self.replicas}
+        found: Json = {"name": self.service, "image": self.image, "replicas": self.replicas}
+        return found | ({"revision": self.revision} if self.revision else {})
 
     @classmethod
     def from_json(cls, data: Json) -> Fixed:
-        return cls(data["name"], data["image"], int(data.get("replicas", 1)))
+        return cls(data["name"], data["image"], int(data.get("replicas", 1)), data.get("revision", ""))
 
 
 @dataclass(frozen=True)

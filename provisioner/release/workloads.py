@@ -12,6 +12,7 @@ from typing import Any
 
 from provisioner.chain.model import Service
 from provisioner.copies import template
+from provisioner.errors import RefusedError
 from provisioner.release.observed import Workload
 from provisioner.status import readiness
 from provisioner.status.readiness import Clock
@@ -38,14 +39,18 @@ class Patch:
     namespace: str
     name: str
     body: Json
+    subresource: str = ""
 
 
 @dataclass(frozen=True)
 class Manner:
-    """How a kind of workload is read, and how it gets an image."""
+    """How a kind of workload is read, and how it gets an image. `urge`: what has to be written besides, so
+    that it gets on to that image, None while there is nothing; `refusal`: why it cannot be released at all."""
 
     read: Callable[[Service, Found, Clock], Workload]
     patch: Callable[[Service, Found, str], Patch]
+    refusal: Callable[[Service, Found], str]
+    urge: Callable[[Service, Found], Patch | None] = lambda service, found: None
 
 
 def read(service: Service, found: Found, clock: Clock) -> Workload:
@@ -56,6 +61,16 @@ def read(service: Service, found: Found, clock: Clock) -> Workload:
 def patch(service: Service, found: Found, image: str) -> Patch:
     """What gives the service's container an image, if the workload still is as it was read."""
     return MANNERS[service.workload.kind].patch(service, found, image)
+
+
+def urge(service: Service, found: Found) -> Patch | None:
+    """What else has to be written of a workload that has its image and is not settled; None: nothing."""
+    return MANNERS[service.workload.kind].urge(service, found)
+
+
+def refusal(service: Service, found: Found) -> str:
+    """Why a workload cannot be released at all; empty where it can."""
+    return MANNERS[service.workload.kind].refusal(service, found)
 
 
 def _read(service: Service, found: Found, clock: Clock) -> Workload:
@@ -104,7 +119,15 @@ def _patch(service: Service, found: Found, image: str) -> Patch:
     return Patch(one["kind"], metadata["namespace"], metadata["name"], body)
 
 
+def _refusal(service: Service, found: Found) -> str:
+    try:
+        template.image(service, found.workload)
+    except RefusedError as error:
+        return str(error)
+    return ""
+
+
 MANNERS: Mapping[str, Manner] = {
-    "Deployment": Manner(_read, _patch),
-    "StatefulSet": Manner(_read, _patch),
+    "Deployment": Manner(_read, _patch, _refusal),
+    "StatefulSet": Manner(_read, _patch, _refusal),
 }
