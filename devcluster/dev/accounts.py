@@ -29,22 +29,23 @@ class Installation:
     chains: Sequence[str]
     namespaces: Sequence[str]
     credentials: Sequence[str] = ()
-    drivers: Mapping[str, Collection[str]] = field(default_factory=dict)  # of the chains in each namespace
+    # of the chains in each namespace: their drivers, and the kinds of workload that they have there
+    traits: Mapping[str, Collection[str]] = field(default_factory=dict)
 
 
 def of_chains(namespace: str, chains: Sequence[Chain]) -> Installation:
     """The installation in a namespace that serves these chains."""
-    drivers: dict[str, set[str]] = {}
+    traits: dict[str, set[str]] = {}
     for chain in chains:
-        for place in chain.namespaces:
-            drivers.setdefault(place, set()).add(chain.driver.value)
+        for one in chain.services:
+            traits.setdefault(one.namespace, set()).update((chain.driver.value, one.workload.kind))
     secrets = {one.credentials for chain in chains for one in chain.repositories} - {""}
     return Installation(
         namespace,
         sorted(chain.name for chain in chains),
         sorted({name for chain in chains for name in chain.namespaces}),
         sorted(secrets),
-        drivers,
+        traits,
     )
 
 
@@ -80,9 +81,9 @@ def account(process: str) -> str:
 
 
 def _granted(rules: Sequence[Json], scope: str, namespace: str, installed: Installation) -> Iterator[Json]:
-    drivers = installed.drivers.get(namespace, ())
+    traits = installed.traits.get(namespace, ())
     for rule in rules:
-        if rule["scope"] != scope or not _is_of(rule, drivers):
+        if rule["scope"] != scope or not _is_of(rule, traits):
             continue
         granted = {key: rule[key] for key in ("apiGroups", "resources", "verbs")}
         if "names" not in rule:
@@ -91,9 +92,10 @@ def _granted(rules: Sequence[Json], scope: str, namespace: str, installed: Insta
             yield {**granted, "resourceNames": names}
 
 
-def _is_of(rule: Json, drivers: Collection[str]) -> bool:
-    """Whether a rule is needed where chains have these drivers."""
-    return "drivers" not in rule or any(one in drivers for one in rule["drivers"])
+def _is_of(rule: Json, traits: Collection[str]) -> bool:
+    """Whether a rule is needed where chains have these drivers and kinds of workload."""
+    needed = (*rule.get("drivers", ()), *rule.get("workloads", ()))
+    return not needed or any(one in traits for one in needed)
 
 
 def _names(pattern: str, installed: Installation) -> Sequence[str]:

@@ -30,12 +30,13 @@ class Right:
 
 
 def granted(listed: Mapping[str, Sequence[Json]], driver: str) -> set[Right]:
-    """Every single right of the chart's list, where chains have this driver."""
+    """Every single right of the chart's list, where chains have this driver, and Deployments and
+    StatefulSets alone."""
     return {
         Right(process, rule["scope"], group, resource, verb, tuple(rule.get("names", ())))
         for process, rules in listed.items()
         for rule in rules
-        if driver in rule.get("drivers", [driver])
+        if driver in rule.get("drivers", [driver]) and "workloads" not in rule
         for group in rule["apiGroups"]
         for resource in rule["resources"]
         for verb in rule["verbs"]

@@ -25,13 +25,13 @@ helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
 {{ .image.repository }}:{{ .image.tag | default .root.Chart.AppVersion }}
 {{- end -}}
 
-{{- /* What the chain files name, as JSON: chains, namespaces, credentials, each sorted, none twice; and drivers: a
-       namespace's, of all chains that have a service there. */ -}}
+{{- /* What the chain files name, as JSON: chains, namespaces, credentials, each sorted, none twice; and traits:
+       a namespace's, the drivers of all chains that have a service there, and the kinds of workload of those. */ -}}
 {{- define "laneway.chained" -}}
 {{- $chains := list -}}
 {{- $namespaces := list -}}
 {{- $credentials := list -}}
-{{- $drivers := dict -}}
+{{- $traits := dict -}}
 {{- range $name, $text := .Values.chains -}}
 {{- $file := fromYaml $text -}}
 {{- if hasKey $file "Error" -}}
@@ -48,7 +48,8 @@ helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
 {{- end -}}
 {{- $namespaces = append $namespaces $namespace -}}
 {{- $driver := get ($file.routing | default dict) "driver" | default "envoy" -}}
-{{- $_ := set $drivers $namespace (append (get $drivers $namespace | default list) $driver | uniq) -}}
+{{- $kind := get ($one | default dict) "workload" | default "" | splitList "/" | first -}}
+{{- $_ := set $traits $namespace (concat (get $traits $namespace | default list) (list $driver $kind) | uniq) -}}
 {{- end -}}
 {{- range $file.repositories -}}
 {{- with .credentials -}}{{- $credentials = append $credentials . -}}{{- end -}}
@@ -62,17 +63,17 @@ helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
 {{- end -}}
 {{- end -}}
 {{- range $namespaces -}}
-{{- $_ := set $drivers . (concat (get $drivers . | default list) $.Values.rbac.drivers | uniq) -}}
+{{- $_ := set $traits . (concat (get $traits . | default list) $.Values.rbac.drivers $.Values.rbac.workloads | uniq) -}}
 {{- end -}}
-{{- dict "drivers" $drivers "chains" ($chains | uniq | sortAlpha) "namespaces" ($namespaces | uniq | sortAlpha) "credentials" ($credentials | uniq | sortAlpha) | toJson -}}
+{{- dict "traits" $traits "chains" ($chains | uniq | sortAlpha) "namespaces" ($namespaces | uniq | sortAlpha) "credentials" ($credentials | uniq | sortAlpha) | toJson -}}
 {{- end -}}
 
 {{- /* The namespaces whose chains a driver routes, as JSON. */ -}}
 {{- define "laneway.routedBy" -}}
 {{- $found := list -}}
 {{- $driver := .driver -}}
-{{- range $namespace, $drivers := (include "laneway.chained" .root | fromJson).drivers -}}
-{{- if has $driver $drivers -}}{{- $found = append $found $namespace -}}{{- end -}}
+{{- range $namespace, $traits := (include "laneway.chained" .root | fromJson).traits -}}
+{{- if has $driver $traits -}}{{- $found = append $found $namespace -}}{{- end -}}
 {{- end -}}
 {{- $found | sortAlpha | toJson -}}
 {{- end -}}

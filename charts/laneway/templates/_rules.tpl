@@ -1,14 +1,15 @@
-{{- /* The PolicyRules of one scope, as a YAML list; empty when there is none; rules, scope, chained, and drivers:
-       those of the chains in this namespace. A rule whose names come to nothing (no chain file names a Secret)
+{{- /* The PolicyRules of one scope, as a YAML list; empty when there is none; rules, scope, chained, and traits:
+       those of this namespace. A rule whose names come to nothing (no chain file names a Secret)
        grants nothing and is left out. */ -}}
 {{- define "laneway.rules" -}}
 {{- $chained := .chained -}}
 {{- $scope := .scope -}}
-{{- $drivers := .drivers | default list -}}
+{{- $traits := .traits | default list -}}
 {{- $found := list -}}
 {{- range .rules -}}
-{{- $used := not .drivers -}}
-{{- range .drivers -}}{{- if has . $drivers -}}{{- $used = true -}}{{- end -}}{{- end -}}
+{{- $needed := concat (.drivers | default list) (.workloads | default list) -}}
+{{- $used := not $needed -}}
+{{- range $needed -}}{{- if has . $traits -}}{{- $used = true -}}{{- end -}}{{- end -}}
 {{- if and (eq .scope $scope) $used -}}
 {{- $rule := pick . "apiGroups" "resources" "verbs" -}}
 {{- if hasKey . "names" -}}

@@ -83,6 +83,18 @@ def test_a_drivers_rights_are_granted_where_it_routes_and_nowhere_else() -> None
     assert granted == {"here"}
 
 
+def test_rights_on_rollouts_are_granted_where_a_chain_has_one_and_nowhere_else() -> None:
+    traits = {"here": {"envoy", "Rollout"}, "there": {"istio", "Deployment"}}
+    made = accounts.roles(accounts.rights(), Installation("own", ["a"], ["here", "there"], (), traits))
+    granted = {
+        (one["metadata"]["namespace"], one["metadata"]["name"])
+        for one in made[::2]
+        for rule in one["rules"]
+        if "argoproj.io" in rule["apiGroups"]
+    }
+    assert granted == {("here", f"laneway-{name}-chains") for name in ("worker", "sweep", "beat")}
+
+
 @pytest.mark.parametrize("driver", [Driver.GATEWAY_API, Driver.ISTIO])
 def test_a_drivers_rights_are_those_that_its_tables_ask_for(driver: Driver) -> None:
     """What it reads is listed and watched; what lanes own is made and removed, and where it writes shared
@@ -137,6 +149,8 @@ def _row(entry: tuple[str, Json]) -> str:
     place = PLACES[rule["scope"]]
     if "drivers" in rule:
         place = f"namespaces of chains routed by {' or '.join(f'`{one}`' for one in rule['drivers'])}"
+    if "workloads" in rule:
+        place = f"namespaces where a chain has a `{'` or a `'.join(rule['workloads'])}`"
     return f"| {process} | {place} | {', '.join(rule['verbs'])} | {things}{named} | {rule['why']} |\n"
 
 
