@@ -44,8 +44,8 @@ class Patch:
 
 @dataclass(frozen=True)
 class Manner:
-    """How a kind of workload is read, and how it gets an image. `urge`: what has to be written besides, so
-    that it gets on to that image, None while there is nothing; `refusal`: why it cannot be released at all."""
+    """How a kind of workload is read, and how it gets an image. `refusal`: why it cannot be released at all.
+    `urge`: what has to be written besides, so that it gets on to that image, None while there is nothing."""
 
     read: Callable[[Service, Found, Clock], Workload]
     patch: Callable[[Service, Found, str], Patch]
