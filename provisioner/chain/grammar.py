@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 
-from provisioner.chain import easing, entry, spans, syntax
+from provisioner.chain import easing, entry, releasing, spans, syntax
 from provisioner.chain.document import Document, Fields, Value, suggest
 from provisioner.chain.model import (
     Carriers,
@@ -32,7 +32,7 @@ SHORTEST = timedelta(minutes=1)
 
 KEYS = (
     *("chain", "namespace", "mode", "repositories", "services", "shared_paths"),
-    *("entry", "carriers", "routing", "lifecycle", "forks"),
+    *("entry", "carriers", "routing", "lifecycle", "release", "forks"),
 )
 SERVICE_KEYS = (
     *("paths", "workload", "image", "namespace", "repository", "depends_on", "container", "clone"),
@@ -101,6 +101,7 @@ def _chain(root: Value, source: str) -> Chain:
         warmup=routing.warmup,
         failover=routing.failover,
         lifecycle=_lifecycle(fields),
+        release=releasing.read(fields.get("release"), routing.driver),
         forks=_section(fields, "forks", "policy").choice("policy", ForkPolicy, ForkPolicy.APPROVE),
         source=source,
     )

@@ -15,6 +15,8 @@ from provisioner import durations
 
 Json = dict[str, Any]
 
+NONE = "none"  # what is written where a user is told from another by nothing
+
 
 class Manner(StrEnum):
     CANARY = "canary"  # a share that grows step by step
@@ -63,8 +65,10 @@ class Sticky:
     cookie: str = "laneway-bucket"  # set by the entry, for a year; empty: none
     header: str = ""  # such as one with a user's id; requests without it fall back on the cookie
 
-    def to_json(self) -> Json:
-        return {key: value for key, value in (("cookie", self.cookie), ("header", self.header)) if value}
+    def to_json(self) -> Json | str:
+        if not self.cookie and not self.header:
+            return NONE
+        return {"cookie": self.cookie or NONE} | ({"header": self.header} if self.header else {})
 
 
 @dataclass(frozen=True)
@@ -84,6 +88,10 @@ class Audience:
         if self.cookie:
             found["cookie"] = {"name": self.cookie, "value": self.cookie_value}
         return found
+
+
+# the metrics that need no query
+SUCCESS_RATE, LATENCY = "success-rate", "latency"
 
 
 class Provider(StrEnum):
@@ -107,6 +115,16 @@ class Metric:
     worse: float | None = None
     quantile: float = 0.99
 
+    def to_json(self) -> Json:
+        texts = {"name": self.name, "query": self.query, "baseline": self.baseline}
+        bounds = {"minimum": self.minimum, "maximum": self.maximum, "worse": self.worse}
+        found: Json = {key: value for key, value in texts.items() if value}
+        found |= {key: value for key, value in bounds.items() if value is not None}
+        return found | ({"quantile": self.quantile} if self.name == LATENCY and not self.query else {})
+
+
+METRICS = (Metric(SUCCESS_RATE, worse=0.02), Metric(LATENCY, worse=0.5))
+
 
 @dataclass(frozen=True)
 class Analysis:
@@ -121,15 +139,30 @@ class Analysis:
     failures: int = 0
     inconclusive: int = 5
     requests: int = 20
-    metrics: tuple[Metric, ...] = ()
+    metrics: tuple[Metric, ...] = METRICS
+
+    def to_json(self) -> Json:
+        return {
+            "provider": self.provider.value,
+            **({"url": self.url} if self.url else {}),
+            "interval": durations.format(self.interval),
+            "window": durations.format(self.window),
+            "failures": self.failures,
+            "inconclusive": self.inconclusive,
+            "requests": self.requests,
+            "metrics": [metric.to_json() for metric in self.metrics],
+        }
 
 
 STEPS = tuple(Step(weight, pause=timedelta(minutes=1)) for weight in (10, 25, 50, 75, 100))
+AT_ONCE = (Step(100, manual=True),)  # of a blue-green release
 
 
 @dataclass(frozen=True)
 class Strategy:
-    """How a release of the chain goes. `deadline`: how long nothing may get on while nobody is asked."""
+    """How a release of the chain goes. `deadline`: how long nothing may get on while nobody is asked.
+    `max_surge`: how many pods a copy is made larger by before those are ready; None: by all at once. It is
+    never made smaller (Kubernetes' `maxUnavailable: 0`)."""
 
     manner: Manner = Manner.CANARY
     steps: tuple[Step, ...] = STEPS
@@ -140,5 +173,24 @@ class Strategy:
     deadline: timedelta = timedelta(minutes=10)
     busy: Busy = Busy.REFUSE
     on_push: bool = False  # a push to the base branch starts a release
-    max_surge: int | None = None  # pods that a service's copy may have beyond its share of the baseline's
+    max_surge: int | None = None
     notify: tuple[str, ...] = ()  # URLs that are told of each change, signed
+
+    def to_json(self) -> Json:
+        """The section as somebody could have written it in a chain file."""
+        found: Json = {
+            "strategy": self.manner.value,
+            "steps": [step.to_json() for step in self.steps],
+            "sticky": self.sticky.to_json(),
+            "finish": self.finish.value,
+            "progressDeadline": durations.format(self.deadline),
+            "whenBusy": self.busy.value,
+            "onPush": self.on_push,
+        }
+        optional = {
+            "audience": self.audience.to_json(),
+            "analysis": self.analysis.to_json() if self.analysis else None,
+            "maxSurge": self.max_surge,
+            "notify": list(self.notify),
+        }
+        return found | {key: value for key, value in optional.items() if value}

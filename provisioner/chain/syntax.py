@@ -176,6 +176,27 @@ def shared_url(text: str) -> str:
     return ""
 
 
+def called_url(text: str) -> str:
+    """An address that Laneway itself calls."""
+    if "{" in text or "}" in text:
+        return f"{text[:80]!r} is no URL: braces have no meaning in it"
+    return shared_url(text)
+
+
+def query(text: str) -> str:
+    """A question to Prometheus; whether that understands it, it says itself."""
+    return "" if len(text) <= 4000 else f"has {len(text)} characters; 4000 at most"
+
+
+def plain_value(text: str) -> str:
+    """What a header or cookie may be compared with: visible, without what separates cookies."""
+    if re.fullmatch(r"[!-+\--:<-\[\]-~]{1,256}", text):
+        return ""
+    return (
+        f"{text[:80]!r} is no plain value: visible characters without blanks, commas, ; and \\, at most 256"
+    )
+
+
 def _is_host(text: str) -> bool:
     return len(text) <= 253 and all(names.is_label(part) for part in text.split("."))
 

@@ -13,7 +13,11 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from provisioner import labels
+from provisioner.chain.releasing import strategy_of
 from provisioner.chain.strategy import Strategy
+from provisioner.errors import ConfigError
+from provisioner.lane.model import moment
 
 Json = dict[str, Any]
 
@@ -53,6 +57,7 @@ class Reason(StrEnum):
     ABORTED = "Aborted"
     ANALYSIS_FAILED = "AnalysisFailed"
     LANE_UNHEALTHY = "LaneUnhealthy"
+    BASELINE_UNHEALTHY = "BaselineUnhealthy"  # with the new images
     DEADLINE = "ProgressDeadlineExceeded"
     NOT_ATTACHED = "EntryNotAttached"
     REFUSED = "Refused"
@@ -68,12 +73,18 @@ class Change:
     def to_json(self) -> Json:
         return {"name": self.service, "image": self.image}
 
+    @classmethod
+    def from_json(cls, data: Json) -> Change:
+        return cls(data["name"], data["image"])
+
 
 @dataclass(frozen=True)
 class Release:
     """The wanted side, with what is needed to write it back safely. `promoted` is up to which step, counted
-    from 1, nobody has to be waited for; `accepted` the revision of the baseline that somebody has looked at
-    after it changed in the middle; `aborted` why it is to end, empty while it is not."""
+    from 1, nobody has to be waited for; `resumed` how often somebody has said that it is to go on; `accepted`
+    the fingerprint of the baseline that somebody has looked at after it changed in the middle; `aborted` why
+    it is to end, empty while it is not. `problem` is what is wrong with a strategy that cannot be read; the
+    usual one stands in for it then."""
 
     chain: str
     name: str
@@ -82,8 +93,10 @@ class Release:
     origin: str = ""  # for people: `lane pr-4`, `images`, `main at 3f2c...`
     paused: bool = False
     promoted: int = 0
+    resumed: int = 0
     accepted: str = ""
     aborted: str = ""
+    problem: str = ""
     uid: str = ""
     resource_version: str = ""
     generation: int = 0
@@ -101,6 +114,10 @@ class Release:
         return Phase(self.status.get("phase", Phase.PENDING))
 
     @property
+    def reason(self) -> str:
+        return str(self.status.get("reason", ""))
+
+    @property
     def weight(self) -> int:
         """The share that the entry gives its lane now, in percent."""
         return int(self.status.get("weight", 0))
@@ -109,6 +126,73 @@ class Release:
     def step(self) -> int:
         """Which step it is at, from 0."""
         return int(self.status.get("step", 0))
+
+    @property
+    def held(self) -> bool:
+        """Whether it must not end before the baseline is of one version."""
+        return labels.RELEASE in self.finalizers
+
+    def spec(self) -> Json:
+        """With every key that may change, so that a merge leaves nothing of before."""
+        return {
+            "chain": self.chain,
+            "name": self.name,
+            "services": [change.to_json() for change in self.changes],
+            "strategy": self.strategy.to_json(),
+            "origin": self.origin,
+            "paused": self.paused,
+            "promoted": self.promoted,
+            "resumed": self.resumed,
+            "accepted": self.accepted,
+            "aborted": self.aborted,
+        }
+
+    def to_object(self) -> Json:
+        """The object as it is sent to the cluster, without status."""
+        metadata: Json = {"name": self.object_name, "labels": labels.of_chain(self.chain)}
+        if self.uid:
+            metadata |= {"uid": self.uid, "resourceVersion": self.resource_version}
+        return {
+            "apiVersion": labels.API_VERSION,
+            "kind": "Release",
+            "metadata": metadata,
+            "spec": self.spec(),
+        }
+
+    @classmethod
+    def from_object(cls, data: Json) -> Release:
+        spec, metadata = data["spec"], data["metadata"]
+        strategy, problem = _strategy(spec, metadata["name"])
+        return cls(
+            chain=spec["chain"],
+            name=spec["name"],
+            changes=tuple(Change.from_json(one) for one in spec["services"]),
+            strategy=strategy,
+            origin=spec.get("origin", ""),
+            paused=bool(spec.get("paused", False)),
+            promoted=int(spec.get("promoted", 0)),
+            resumed=int(spec.get("resumed", 0)),
+            accepted=spec.get("accepted", ""),
+            aborted=spec.get("aborted", ""),
+            problem=problem,
+            uid=metadata["uid"],
+            resource_version=metadata["resourceVersion"],
+            generation=metadata.get("generation", 0),
+            created=moment(metadata["creationTimestamp"]),
+            finalizers=tuple(metadata.get("finalizers") or ()),
+            going="deletionTimestamp" in metadata,
+            status=data.get("status") or {},
+        )
+
+
+def _strategy(spec: Json, name: str) -> tuple[Strategy, str]:
+    """The strategy, and what is wrong with it: one object that is badly written must not hide the others."""
+    if "strategy" not in spec:
+        return Strategy(), ""
+    try:
+        return strategy_of(spec["strategy"], f"Release {name}"), ""
+    except ConfigError as error:
+        return Strategy(), str(error)
 
 
 def object_name(chain: str, name: str) -> str:

@@ -27,15 +27,16 @@ class Copy:
 class Workload:
     """The baseline's workload of a released service. `revision` is a hash of its pod template without the
     image of the service's container, `image` that image; `replicas` are those that its autoscaler or owner
-    wants. `settled`: all of its pods are of its newest template and ready. `most` is its autoscaler's upper
-    bound, 0 where it has none. `trouble` as for a copy; `held` says what of it forbids to write it, such as
-    a Rollout that is paused."""
+    wants. `settled`: all of its pods are of its newest template and ready. `least` and `most` are its
+    autoscaler's bounds, 0 where it has none. `trouble` as for a copy; `held` says what of it forbids to write
+    it, such as a Rollout that is paused."""
 
     revision: str
     image: str
     replicas: int
     settled: bool
     most: int = 0
+    least: int = 0
     trouble: str = ""
     held: str = ""
 
@@ -65,33 +66,39 @@ class Seen:
     """All that is true now. `copies` and `baseline` are by service; a service without a copy or workload is
     missing there. `lane`: there is a Lane object of it, and `drained`: no request can be on its way in it any
     more. `refusal` is why the release cannot run at all (the entry is not attached, an unknown service, a
-    lane that belongs to somebody else), empty where it can. `ahead` is the release of the chain that runs
-    before this one, empty where none does. `callers` are those who do not pass the entry, for people."""
+    lane that belongs to somebody else), empty where it can, and `refused` the machine's word for it. `ahead`
+    is the release of the chain that runs before this one, empty where none does. `callers` are those who do
+    not pass the entry, `warnings` what else people should know beforehand."""
 
     copies: Mapping[str, Copy] = field(default_factory=dict)
     baseline: Mapping[str, Workload] = field(default_factory=dict)
     lane: bool = False
     drained: bool = True
     refusal: str = ""
+    refused: Reason = Reason.REFUSED
     ahead: str = ""
     callers: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
     measured: Measured = field(default_factory=Measured)
 
 
 @dataclass(frozen=True)
 class Patch:
-    """A baseline workload that is to get an image, only while its template is of that revision."""
+    """A baseline workload that is to have an image, and its autoscaler that lower bound (None: whatever it
+    has), only while its template is of that revision."""
 
     service: str
     image: str
     revision: str
+    least: int | None = None
 
 
 @dataclass(frozen=True)
 class Decision:
-    """What to do, in this order: the lane is made so (None: it goes), the status is written (which is what
-    moves requests), the baseline is patched. `status` is the whole next status. `again`: after how many
-    seconds to look again though nothing happens; None when only a change matters."""
+    """What to do, in this order: the Release is held where `hold` says that it must not vanish, the lane is
+    made so (None: it goes), the status is written (which is what moves requests), the baseline is patched; a
+    Release that need not be held any more is let go last. `status` is the whole next status. `again`: after
+    how many seconds to look again though nothing happens; None when only a change matters."""
 
     phase: Phase
     reason: Reason
@@ -100,3 +107,4 @@ class Decision:
     lane: tuple[Fixed, ...] | None
     patches: tuple[Patch, ...] = ()
     again: float | None = None
+    hold: bool = False

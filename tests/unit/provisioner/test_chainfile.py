@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from provisioner.chain import document, syntax
+from provisioner.chain import document, measures, releasing, syntax
 from provisioner.chain import grammar as chainfile
 from provisioner.chain.model import (
     Carriers,
@@ -91,10 +91,17 @@ def test_what_is_left_out_has_the_defaults_of_the_data() -> None:
 
 def test_the_reference_shows_a_file_that_is_right_and_names_every_key() -> None:
     text = (ROOT / "docs" / "laneway-yaml.md").read_text()
-    (example,) = re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)
-    chain = parse(example)
-    assert chain.name == "shop"
-    keys = (*chainfile.KEYS, *chainfile.SERVICE_KEYS, *chainfile.REPOSITORY_KEYS, *chainfile.LIFECYCLE_KEYS)
+    example, release = re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)
+    chain = parse(example + release)
+    assert chain.name == "shop" and chain.release.analysis is not None
+    releasing_keys = (*releasing.KEYS, *releasing.STEP_KEYS, *measures.KEYS, *measures.METRIC_KEYS)
+    keys = (
+        *releasing_keys,
+        *chainfile.KEYS,
+        *chainfile.SERVICE_KEYS,
+        *chainfile.REPOSITORY_KEYS,
+        *chainfile.LIFECYCLE_KEYS,
+    )
     named = {word for code in re.findall(r"`([\w.\[\]]+)`", text) for word in re.findall(r"\w+", code)}
     assert set(keys) - named == set()
 
@@ -114,6 +121,12 @@ def test_the_reference_gives_the_defaults_that_are_true() -> None:
         "lifecycle.label": "lifecycle: {{label: {}}}",
         "lifecycle.follow": "lifecycle: {{follow: {}}}",
         "forks.policy": "forks: {{policy: {}}}",
+        "strategy": "release: {{strategy: {}}}",
+        "sticky.cookie": "release: {{sticky: {{cookie: {}}}}}",
+        "finish": "release: {{finish: {}}}",
+        "progressDeadline": "release: {{progressDeadline: {}}}",
+        "whenBusy": "release: {{whenBusy: {}}}",
+        "onPush": "release: {{onPush: {}}}",
     }
     for key, form in written.items():
         assert shortest_with(form.format(said[key])) == parse(SHORTEST), key
