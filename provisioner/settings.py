@@ -73,6 +73,9 @@ class Settings(BaseSettings):
     # link` need it
     link_keys_file: Path | None = None
 
+    # a file with the key that signs notices of releases (release.notify); workers need it
+    notify_key_file: Path | None = None
+
     responder_host: str = "0.0.0.0"
     responder_port: int = 8080  # HTTP
     responder_grpc_port: int = 8081
@@ -102,7 +105,7 @@ class Settings(BaseSettings):
             raise ValueError(f"{value[:80]!r} must be https://HOST or https://HOST/api/v3")
         return value.rstrip("/")
 
-    @field_validator("github_token_file", "link_keys_file", mode="before")
+    @field_validator("github_token_file", "link_keys_file", "notify_key_file", mode="before")
     @classmethod
     def _may_be_empty(cls, value: object) -> object:
         return value or None

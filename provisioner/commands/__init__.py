@@ -10,6 +10,7 @@ from provisioner.commands import explain as commands_explain
 from provisioner.commands import init as commands_init
 from provisioner.commands import lanes as commands_lanes
 from provisioner.commands import link as commands_link
+from provisioner.commands import release as commands_release
 from provisioner.commands import routes as commands_routes
 
 
@@ -25,3 +26,4 @@ def register(app: typer.Typer) -> None:
     app.command()(commands_change.approve)
     app.command()(commands_change.pin)
     app.command()(commands_change.unpin)
+    commands_release.register(app)
