@@ -5,12 +5,12 @@ What they answer for is decided in `routing.lineage`, which walks the same line.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from provisioner.chain.model import Repository
 from provisioner.lane.model import Lane, Member, Phase
-from provisioner.routing.lineage import ANCESTORS
+from provisioner.routing import lineage
 
 
 @dataclass(frozen=True)
@@ -31,17 +31,20 @@ class Family:
 
 def of(lane: Lane, find: Callable[[str], Lane | None]) -> Family:
     """The family of a lane. `find` gives the lane of a name, or None; it is asked for those above alone."""
-    line: list[Lane] = []
-    above = lane.parent
-    while above:
-        known = [lane.name, *(one.name for one in line)]
-        if above in known:
-            return Family(tuple(line), f"{above} is its own ancestor ({' > '.join([*known, above])})")
-        if len(line) == ANCESTORS:
-            return Family(tuple(line), f"{above} would be one more than the {ANCESTORS} that are asked")
-        found = find(above)
-        if found is None or not found.members or found.phase == Phase.TERMINATING:
-            return Family(tuple(line), f"{above} is not open")
-        line.append(found)
-        above = found.parent
-    return Family(tuple(line))
+
+    def find_open(name: str) -> Lane | None:
+        found = find(name)
+        return found if found and found.members and found.phase != Phase.TERMINATING else None
+
+    line, beyond = lineage.line(lane.name, lane.parent, find_open)
+    return Family(tuple(line.values()), _cut([lane.name, *line], beyond))
+
+
+def _cut(line: Sequence[str], beyond: str) -> str:
+    if not beyond:
+        return ""
+    if beyond in line:
+        return f"{beyond} is its own ancestor ({' > '.join([*line, beyond])})"
+    if len(line) > lineage.ANCESTORS:
+        return f"{beyond} would be one more than the {lineage.ANCESTORS} that are asked"
+    return f"{beyond} is not open"

@@ -18,10 +18,10 @@ ready pod there, or a copy that sleeps: a request that needs it wakes it.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 from provisioner import names
 from provisioner.chain.model import Chain
@@ -100,12 +100,32 @@ def _open(lane: Json, chain: str) -> bool:
     return lane["spec"]["chain"] == chain and not ends
 
 
+class Child(Protocol):
+    """Anything of a lane that says whose child the lane is; empty: of none."""
+
+    @property
+    def parent(self) -> str: ...
+
+
+Known = TypeVar("Known", bound=Child)
+
+
+def line(lane: str, parent: str, find: Callable[[str], Known | None]) -> tuple[dict[str, Known], str]:
+    """What is found of a lane's ancestors by their names, nearest first; and whom the last one names beyond,
+    empty where that is nobody. `find` is asked for ancestors alone."""
+    found: dict[str, Known] = {}
+    while parent and parent != lane and parent not in found and len(found) < ANCESTORS:
+        known = find(parent)
+        if known is None:
+            break
+        found[parent] = known
+        parent = known.parent
+    return found, parent
+
+
 def ancestors(lane: str, routed: Mapping[str, Routed]) -> tuple[str, ...]:
     """The lanes that stand in for what a lane lacks, nearest first."""
-    line = [lane]
-    while len(line) <= ANCESTORS and (above := routed[line[-1]].parent) in routed and above not in line:
-        line.append(above)
-    return tuple(line[1:])
+    return tuple(line(lane, routed[lane].parent, routed.get)[0])
 
 
 def every_copy(site: Site) -> dict[str, tuple[Copy, ...]]:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from functools import partial
 from typing import Any
 
 import structlog
@@ -97,7 +98,9 @@ class _Settling:
         self._changed = self._stale = self._withdraws = False
 
     def settle(self, leaving: Collection[str]) -> Settled:
-        family = [self._lane, *_ancestors(self._chain, self._lane, self._cluster)]
+        find = partial(lanes.read, self._cluster, self._chain.name)
+        above, _ = lineage.line(self._lane.name, self._lane.parent, find)
+        family = [self._lane, *above.values()]
         slices = [
             one
             for one in _slices(self._chain, family, self._cluster)
@@ -228,20 +231,6 @@ def _responder(settings: Settings) -> Responder | None:
     """Where requests for a missing copy of a strict lane are answered; None where nothing does."""
     name, ports = settings.responder_service, (settings.responder_port, settings.responder_grpc_port)
     return Responder(name, settings.namespace, *ports) if name else None
-
-
-def _ancestors(chain: Chain, lane: Lane, cluster: Cluster) -> list[Lane]:
-    """The lanes that stand in for what this one lacks, the nearest first."""
-    found: list[Lane] = []
-    names, parent = {lane.name}, lane.parent
-    while parent and parent not in names and len(found) < lineage.ANCESTORS:
-        names.add(parent)
-        known = lanes.read(cluster, chain.name, parent)
-        if known is None:
-            break
-        found.append(known)
-        parent = known.parent
-    return found
 
 
 def _with_a_copy(intent: ChainIntent, lane: str) -> frozenset[str]:
