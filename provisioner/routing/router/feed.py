@@ -34,11 +34,13 @@ class Source(Protocol):
 
 @dataclass(frozen=True)
 class Query:
-    """What one watch looks at; an empty namespace is for kinds that have none."""
+    """What one watch looks at; an empty namespace is for kinds that have none. `optional`: a cluster that was
+    set up before there was the kind neither has it nor lets it be read, and then there is none of it."""
 
     kind: str
     namespace: str
     labels: str
+    optional: bool = False
 
 
 @dataclass(frozen=True)
@@ -76,6 +78,7 @@ def queries(chains: Sequence[Chain]) -> tuple[Query, ...]:
     namespaces = sorted({namespace for chain in chains for namespace in chain.namespaces})
     return (
         Query("Lane", "", ""),
+        Query("Release", "", "", optional=True),
         *(Query("Service", namespace, f"{labels.CHAIN},{labels.ROLE}=baseline") for namespace in namespaces),
         *(Query("EndpointSlice", namespace, labels.CHAIN) for namespace in namespaces),
     )
@@ -91,6 +94,8 @@ class Follower:
         self._stop = stop
         self._version = ""  # up to where everything was delivered; empty: list first
         self._silent = False
+        self._known = False  # it was listed, so that the cluster has the kind
+        self._absent = False
 
     def run(self) -> None:
         """Delivers the query's list, then its changes, until told to stop. What nobody expected is told to
@@ -98,8 +103,9 @@ class Follower:
         try:
             self._follow()
         except Exception as error:
-            self._sink.failed(error)
-            raise
+            if not self._stop.is_set():  # else nobody follows any more, and who was told may be gone already
+                self._sink.failed(error)
+                raise
 
     def _follow(self) -> None:
         pauses = Pauses()
@@ -119,6 +125,9 @@ class Follower:
             log.info("router.relist", error=str(error))
             self._version = ""
         except LanewayError as error:
+            if self._lacks_kind(error):
+                self._deliver_none(error)
+                return False
             log.warning("router.watch_failed", error=str(error))
             self._silent = True
             self._sink.silent(self._query, error)
@@ -130,6 +139,7 @@ class Follower:
         query = self._query
         if not self._version:
             objects, self._version = self._source.snapshot(query.kind, query.namespace, query.labels)
+            self._known, self._absent = True, False
             self._heard()
             self._deliver(Listed(query, objects))
         for what, obj in self._source.watch(query.kind, query.namespace, query.labels, self._version):
@@ -137,6 +147,20 @@ class Follower:
             if what != "BOOKMARK":
                 self._deliver(Changed(query, {**obj, "kind": query.kind}, gone=what == "DELETED"))
             self._version = obj["metadata"]["resourceVersion"]
+
+    def _lacks_kind(self, error: LanewayError) -> bool:
+        """A right that was there and is not any more says nothing of what there is."""
+        return self._query.optional and (
+            error.reason == "NotFound" or (error.reason == "Forbidden" and not self._known)
+        )
+
+    def _deliver_none(self, error: LanewayError) -> None:
+        """Said once; whether the kind has come is looked after all the while."""
+        self._version = ""
+        if not self._absent:
+            self._absent = True
+            _log.warning("router.kind_absent", kind=self._query.kind, error=str(error))
+            self._deliver(Listed(self._query, ()))
 
     def _heard(self) -> None:
         if self._silent:

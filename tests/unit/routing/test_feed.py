@@ -82,6 +82,16 @@ def test_an_error_that_nobody_expected_is_told():
     assert [type(error) for error in told] == [ZeroDivisionError]
 
 
+def test_whom_it_told_may_be_gone_once_it_is_to_stop():
+    stop = threading.Event()
+
+    def gone(*_):
+        stop.set()
+        raise RuntimeError("the loop is closed")
+
+    Follower(Script(stop, []), QUERY, Sink(gone, gone, gone), stop).run()
+
+
 def test_a_watch_that_breaks_is_said_until_the_cluster_is_heard_of_again():
     stop, told = threading.Event(), []
     lost = ClusterError("it does not answer")
