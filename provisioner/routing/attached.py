@@ -3,7 +3,8 @@
 * the **twin** of each attached Service: headless, with the Service's own selector and ports, labelled with
   chain, service and role `baseline`; its annotation says which listener port each of its ports has;
 * the **EndpointSlices** of the twins and of the lanes' copies (Kubernetes copies a Service's labels to them);
-* the **Lanes**: which may be entered, and how each is to be taken (`lineage`).
+* the **Lanes**: which may be entered, and how each is to be taken (`lineage`);
+* the **Releases**: what the one that runs takes of the requests without a lane (`share`).
 
 Equal input in any order gives an equal `Intent`. A lane that sleeps is left alone by requests even while its
 pods still run; one that wakes is entered as soon as a pod is ready.
@@ -17,7 +18,8 @@ from typing import Any
 
 from provisioner import labels
 from provisioner.chain.model import Chain, Protocol
-from provisioner.routing import lineage
+from provisioner.release.model import Release
+from provisioner.routing import lineage, share
 from provisioner.routing.intent import ChainIntent, Copy, Endpoint, Intent, Port, Service, domain
 from provisioner.routing.lineage import Routed, Site
 from provisioner.routing.protocols import UNSAID, protocol
@@ -57,28 +59,50 @@ def service_name(obj: Json) -> tuple[str, str, str]:
 
 
 def build(
-    chains: Sequence[Chain], services: Iterable[Json], endpointslices: Iterable[Json], lanes: Iterable[Json]
+    chains: Sequence[Chain],
+    services: Iterable[Json],
+    endpointslices: Iterable[Json],
+    lanes: Iterable[Json],
+    releases: Iterable[Json] = (),
 ) -> Intent:
     """The intent of all chains. `services` are the twins; objects of other chains are left out."""
     twins = sorted(services, key=service_name)
     slices = [found for obj in endpointslices if (found := read_slice(obj))]
-    every_lane = list(lanes)
-    return Intent(tuple(build_chain(chain, twins, slices, every_lane) for chain in chains))
+    every_lane, every_release = list(lanes), [Release.from_object(one) for one in releases]
+    return Intent(tuple(build_chain(chain, twins, slices, every_lane, every_release) for chain in chains))
 
 
 def build_chain(
-    chain: Chain, twins: Iterable[Json], slices: Iterable[Slice], lanes: Iterable[Json]
+    chain: Chain,
+    twins: Iterable[Json],
+    slices: Iterable[Slice],
+    lanes: Iterable[Json],
+    releases: Iterable[Release] = (),
 ) -> ChainIntent:
     """The intent of one chain."""
     routed = lineage.routed_lanes(lanes, chain)
     known = {service.name for service in chain.services}
     grouped = _grouped(slices)
-    services = (
+    services = tuple(
         build_service(chain, twin, grouped.get(service_name(twin), ()), routed)
         for twin in twins
         if service_name(twin)[0] == chain.name and service_name(twin)[2] in known
     )
-    return ChainIntent(chain.name, chain.carriers, chain.shards, tuple(services), chain.entry, chain.warmup)
+    running = share.running(one for one in releases if one.chain == chain.name)
+    return whole(chain, services, running)
+
+
+def whole(chain: Chain, services: tuple[Service, ...], running: Release | None) -> ChainIntent:
+    """A chain's intent from its services, and the release that runs."""
+    return ChainIntent(
+        chain.name,
+        chain.carriers,
+        chain.shards,
+        services,
+        chain.entry,
+        chain.warmup,
+        share=share.of_release(running, services) if chain.entry.service else None,
+    )
 
 
 def _grouped(slices: Iterable[Slice]) -> dict[tuple[str, str, str], list[Slice]]:

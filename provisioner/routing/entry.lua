@@ -1,5 +1,5 @@
 -- Which lane a request may be in where its chain is entered, as provisioner/routing/entry.py decides it. Follows
--- carriers.lua and addresses.lua, and takes the place of the first one's envoy_on_request. Settings:
+-- carriers.lua, cookies.lua and addresses.lua, and takes the place of the first one's envoy_on_request. Settings:
 --   SERVICE   the entry's name                        CHAIN      the chain's
 --   COOKIE    the unsigned cookie; "" for none        LINK       the parameter of signed links; "" for none
 --   TICKET    the cookie that a link sets             SECURE     what else that cookie says of itself
@@ -23,31 +23,6 @@ end
 local function lane_of(handle, place)
   local claims = checked(handle)[place]
   return claims and type(claims.lane) == "string" and lane_name(claims.lane) or nil, claims
-end
-
--- All cookies as one text. Proxies may leave on several lines what came so over HTTP/2, and `get` would put
--- commas between those, which end no cookie.
-local function every_cookie(headers)
-  if headers:getNumValues("cookie") < 2 then return headers:get("cookie") end
-  local lines = {}
-  for name, value in pairs(headers) do
-    if name == "cookie" then lines[#lines + 1] = value end
-  end
-  return table.concat(lines, "; ")
-end
-
--- The values of a cookie, in their order, and all others as they stood.
-local function cookies(text, name)
-  local values, others = {}, {}
-  for pair in (text .. ";"):gmatch("([^;]*);") do
-    local key, value = pair:match("^%s*([^=%s]+)%s*=(.*)$")
-    if key == name then
-      values[#values + 1] = trimmed(value)
-    elseif pair:find("%S") then
-      others[#others + 1] = pair
-    end
-  end
-  return values, others
 end
 
 -- The first lane that an unsigned cookie names.

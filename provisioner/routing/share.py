@@ -67,9 +67,23 @@ def position(release: str, bucket: int) -> int:
     return (bucket - start(release)) % BUCKETS
 
 
+def taken(share: Share) -> int:
+    """How many buckets are in the release."""
+    return share.weight * BUCKETS // 100
+
+
 def contains(share: Share, bucket: int) -> bool:
     """Whether the users of a bucket are in the release."""
-    return position(share.release, bucket) < share.weight * BUCKETS // 100
+    return position(share.release, bucket) < taken(share)
+
+
+def ranges(share: Share) -> list[tuple[int, int]]:
+    """The buckets that are in the release, as ranges with their ends."""
+    first, count = start(share.release), share.weight * BUCKETS // 100
+    past = first + count
+    if past <= BUCKETS:
+        return [(first, past - 1)] if count else []
+    return [(0, past - BUCKETS - 1), (first, BUCKETS - 1)] if count < BUCKETS else [(0, BUCKETS - 1)]
 
 
 def set_cookie(share: Share, bucket: int, entry: Entry) -> str:

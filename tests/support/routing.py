@@ -19,8 +19,10 @@ from typing import Any
 
 from provisioner import labels
 from provisioner.chain.model import Chain, Entry, Lifecycle, Protocol, Service, WorkloadRef
+from provisioner.chain.strategy import Strategy
 from provisioner.errors import LanewayError
 from provisioner.lane.model import stamp
+from provisioner.release.model import Change, Phase, Release
 from provisioner.routing.envoy import Node
 from provisioner.routing.envoy.node import FIRST_LISTENER, READY_PORT
 from provisioner.routing.router import launch
@@ -29,7 +31,7 @@ from provisioner.routing.router.keeping import Keeping, Pace, Shelf
 from provisioner.routing.router.server import Waking, serve
 from provisioner.routing.router.state import RoutingState
 from provisioner.routing.router.watching import Watching
-from tests.support.commands import end
+from tests.support.commands import LANEWAY, end
 from tests.support.loops import LoopThread
 from tests.support.ports import free_port
 
@@ -38,6 +40,7 @@ NAMESPACE = "shop"
 DOMAIN = "preview.example.com"
 _hosts = itertools.count(1)
 LIMITS = Limits(10, 100)
+BECOMES_ENVOY = (*LANEWAY, "envoy")
 
 
 def address() -> str:
@@ -121,6 +124,22 @@ def lane(name: str, status: Json | None = None, **spec: Any) -> Json:
         "spec": {"chain": "shop", "lane": name, **spec},
         **({"status": status} if status else {}),
     }
+
+
+def release(
+    name: str,
+    weight: int,
+    services: Sequence[str] = ("payment",),
+    *,
+    phase: Phase = Phase.PROGRESSING,
+    strategy: Strategy = Strategy(),
+) -> Json:
+    """A Release that takes so many percent."""
+    changes = tuple(Change(one, f"{one}:2") for one in services)
+    made = Release("shop", name, changes, strategy).to_object()
+    marks = {"uid": f"uid-of-{name}", "resourceVersion": "1", "creationTimestamp": "2026-01-01T00:00:00Z"}
+    status = {"phase": phase.value, "weight": weight}
+    return {**made, "metadata": {**made["metadata"], **marks}, "status": status}
 
 
 class Store:
@@ -277,11 +296,12 @@ class Envoy:
             "LANEWAY_ENVOY_CONCURRENCY": "1",
             **({"LANEWAY_WARM": str(warm)} if warm else {}),
         }
-        self.command = launch.command(self._environment, extra)
         self.home: Path = launch.folder(self.node)
         self._log = (self.home / "envoy.log").open("w+")
         self.process = subprocess.Popen(
-            self.command,
+            # what helps it start ends with the process that became Envoy
+            [*BECOMES_ENVOY, *extra] if warm else launch.command(self._environment, extra),
+            env={**os.environ, **self._environment},
             stdout=self._log,
             stderr=subprocess.STDOUT,
             stdin=subprocess.DEVNULL,

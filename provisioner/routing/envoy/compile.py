@@ -9,9 +9,9 @@ from itertools import chain as joined
 
 from provisioner.chain.model import Protocol, Warmup
 from provisioner.names import shard as shard_of
-from provisioner.routing.envoy import clusters, endpoints, entrance, listeners, missing, waking
+from provisioner.routing.envoy import clusters, endpoints, entrance, listeners, missing, routes, waking
 from provisioner.routing.envoy.node import Node
-from provisioner.routing.envoy.resources import CLUSTER, ENDPOINTS, LISTENER, Resource, Resources
+from provisioner.routing.envoy.resources import CLUSTER, ENDPOINTS, LISTENER, ROUTES, Resource, Resources
 from provisioner.routing.intent import ChainIntent, Copy, Port, Service
 from provisioner.routing.links import Keys
 
@@ -30,11 +30,13 @@ class Compiler:
         self._services: dict[str, tuple[Hashable, list[Resource]]] = {}
 
     def shared(self, intent: ChainIntent, namespace: str) -> Resources:
-        """Clusters and endpoints: the same for every router of the namespace."""
+        """Clusters, endpoints, and routes that are resources of their own: the same for every router of the
+        namespace."""
         services = intent.within(namespace)
         woken = self._resource((CLUSTER, waking.WOKEN), (), waking.woken)
         spread = _Spread(intent.shards, intent.warmup)
-        return _by_type([woken, *self._collect(services, spread, partial(_shared_parts, spread))])
+        entered = [self._resource(*part) for part in _route_parts(intent, services)]
+        return _by_type([woken, *self._collect(services, spread, partial(_shared_parts, spread)), *entered])
 
     def own(self, intent: ChainIntent, node: Node, keys: Keys = ()) -> Resources:
         """Listeners: each router binds its own address. `keys` check the chain's links."""
@@ -117,8 +119,24 @@ def sharded(copies: Sequence[Copy], shards: int) -> tuple[tuple[Copy, ...], ...]
     return tuple(tuple(one) for one in found)
 
 
+def _route_parts(intent: ChainIntent, services: Iterable[Service]) -> Iterator[Part]:
+    """The routes where the chain is entered: all that a release changes."""
+    header, entry, share = intent.carriers.header, intent.entry, intent.share
+    for service in services:
+        for port in service.ports if _is_entry(intent, service) else ():
+            if port.protocol is Protocol.HTTP:
+                name = clusters.baseline_name(service.name, port.number)
+                made = partial(routes.entered, service.name, port.number, header, entry, share)
+                yield (ROUTES, name), (header, entry, share), made
+
+
+def _is_entry(intent: ChainIntent, service: Service) -> bool:
+    return service.name == intent.entry.service
+
+
 def _own_parts(intent: ChainIntent, node: Node, keys: Keys, service: Service) -> Iterator[Part]:
-    lanes = listeners.Lanes(intent.carriers, intent.shards, entrance.at(intent, service, keys))
+    entered, checked = _is_entry(intent, service), entrance.at(intent, service, keys)
+    lanes = listeners.Lanes(intent.carriers, intent.shards, entered, checked)
     return joined.from_iterable(_listener_parts(intent, node, lanes, service, port) for port in service.ports)
 
 

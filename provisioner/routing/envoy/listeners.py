@@ -1,8 +1,10 @@
-"""Listeners: one per Service port, one internal per HTTP port, one for readiness. They depend on no lane."""
+"""Listeners: one per Service port, one internal per HTTP port, one for readiness. They depend on no lane,
+and on no release: where the chain is entered, routes are a resource of their own."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -13,7 +15,7 @@ from provisioner.routing.envoy import clusters, defaults
 from provisioner.routing.envoy import entrance as entering
 from provisioner.routing.envoy.entrance import Entrance
 from provisioner.routing.envoy.resources import LISTENER, Resource, extension, from_json
-from provisioner.routing.envoy.routes import TARGET, local_replies, route_table
+from provisioner.routing.envoy.routes import LUA, TARGET, local_replies, route_table
 from provisioner.routing.intent import Port, Service
 
 Json = dict[str, Any]
@@ -25,11 +27,12 @@ HTTP_MESSAGE = "envoy.extensions.filters.network.http_connection_manager.v3.Http
 
 @dataclass(frozen=True)
 class Lanes:
-    """What a listener has to know of how requests name their lanes. `entrance` is None where only header,
-    baggage and host do."""
+    """What a listener has to know of how requests name their lanes. `entered`: the chain is, there, so that a
+    release may take requests; `entrance` is None where only header, baggage and host name lanes."""
 
     carriers: Carriers
     shards: int
+    entered: bool = False
     entrance: Entrance | None = None
 
     @property
@@ -48,12 +51,21 @@ def http(service: Service, port: Port, lanes: Lanes, address: str) -> Resource:
             _lane_filter(service, port, lanes),
             router(),
         ],
-        "route_config": route_table(service.name, port.number, header),
+        **_routes(service, port, lanes),
         "local_reply_config": local_replies(service.name, header),
     }
     return from_json(
         LISTENER, name, _bound(name, address, port.listener, extension(HTTP, HTTP_MESSAGE, manager))
     )
+
+
+def _routes(service: Service, port: Port, lanes: Lanes) -> Json:
+    if not lanes.entered:
+        return {"route_config": route_table(service.name, port.number, lanes.header)}
+    # no time-out for the first routes: the listener waits for them instead of starting without
+    source = {"ads": {}, "resource_api_version": "V3", "initial_fetch_timeout": "0s"}
+    name = clusters.baseline_name(service.name, port.number)
+    return {"rds": {"route_config_name": name, "config_source": source}}
 
 
 def tcp(service: Service, port: Port, address: str) -> Resource:
@@ -124,14 +136,23 @@ def _lane_filter(service: Service, port: Port, lanes: Lanes) -> Json:
         "SHARDS": lanes.shards,
         "TARGET": TARGET,
     }
-    script = _script("carriers.lua")
     if entrance:
         constants |= entering.constants(entrance, service.name, carriers)
-        script += _script("addresses.lua") + _script("entry.lua")
     values = ", ".join(map(_literal, constants.values()))
+    script = "".join(map(_script, _scripts(lanes)))
     source = f"local {', '.join(constants)} = {values}\n{script}"
     fields = {"default_source_code": {"inline_string": source}}
-    return extension("envoy.filters.http.lua", "envoy.extensions.filters.http.lua.v3.Lua", fields)
+    return extension(LUA, "envoy.extensions.filters.http.lua.v3.Lua", fields)
+
+
+def _scripts(lanes: Lanes) -> Iterator[str]:
+    yield "carriers.lua"
+    if lanes.entered:
+        yield "cookies.lua"
+    if lanes.entrance:
+        yield from ("addresses.lua", "entry.lua")
+    if lanes.entered:
+        yield "share.lua"
 
 
 def _literal(value: Any) -> str:

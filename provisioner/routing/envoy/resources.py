@@ -12,6 +12,7 @@ from typing import Any
 from envoy.config.cluster.v3 import cluster_pb2
 from envoy.config.endpoint.v3 import endpoint_pb2
 from envoy.config.listener.v3 import listener_pb2
+from envoy.config.route.v3 import route_pb2
 
 # Imported for what they register: messages that only ever appear inside an Any.
 from envoy.extensions.filters.http.ext_authz.v3 import ext_authz_pb2 as _ext_authz
@@ -24,6 +25,7 @@ from envoy.extensions.filters.network.http_connection_manager.v3 import (
 )
 from envoy.extensions.filters.network.tcp_proxy.v3 import tcp_proxy_pb2 as _tcp_proxy
 from envoy.extensions.http.header_formatters.preserve_case.v3 import preserve_case_pb2 as _preserve_case
+from envoy.extensions.retry.host.previous_hosts.v3 import previous_hosts_pb2 as _hosts
 from envoy.extensions.retry.priority.previous_priorities.v3 import (
     previous_priorities_config_pb2 as _priorities,
 )
@@ -34,6 +36,7 @@ REGISTERED = (
     _connection_manager,
     _ext_authz,
     _health_check,
+    _hosts,
     _jwt,
     _lua,
     _preserve_case,
@@ -47,12 +50,14 @@ TYPE = "type.googleapis.com/"
 CLUSTER = TYPE + "envoy.config.cluster.v3.Cluster"
 ENDPOINTS = TYPE + "envoy.config.endpoint.v3.ClusterLoadAssignment"
 LISTENER = TYPE + "envoy.config.listener.v3.Listener"
+ROUTES = TYPE + "envoy.config.route.v3.RouteConfiguration"
 
 Json = dict[str, Any]
 _MESSAGES = {
     CLUSTER: cluster_pb2.Cluster,
     ENDPOINTS: endpoint_pb2.ClusterLoadAssignment,
     LISTENER: listener_pb2.Listener,
+    ROUTES: route_pb2.RouteConfiguration,
 }
 
 

@@ -11,7 +11,8 @@ from typing import Any
 
 from provisioner.chain.model import Chain
 from provisioner.lane.model import object_name
-from provisioner.routing import attached, lineage
+from provisioner.release.model import Release
+from provisioner.routing import attached, lineage, share
 from provisioner.routing.intent import ChainIntent, Copy, Service, Standing
 from provisioner.routing.lineage import Routed
 from provisioner.routing.slices import Slice, read_slice
@@ -20,8 +21,6 @@ Json = dict[str, Any]
 Key = tuple[str, str, str]  # chain, namespace, service
 
 LaneKey = tuple[str, str]  # chain, lane
-
-KINDS = ("Lane", "Service", "EndpointSlice")
 
 
 class _Known:
@@ -98,6 +97,14 @@ class Inventory:
         self._slices: dict[tuple[str, str], Slice] = {}
         self._twins: dict[tuple[str, str], Key] = {}
         self._pods: dict[str, LaneKey] = {}  # by address: of which lane it is
+        self._releases: dict[str, Release] = {}
+        self._running: dict[str, Release | None] = {}  # by chain
+        self._takes = {
+            "Lane": self._put_lane,
+            "Service": self._put_twin,
+            "EndpointSlice": self._put_slice,
+            "Release": self._put_release,
+        }
 
     def replace(self, kind: str, namespace: str, objects: Iterable[Json]) -> None:
         """Takes a whole list in: what it does not hold is gone."""
@@ -109,11 +116,8 @@ class Inventory:
 
     def put(self, obj: Json) -> None:
         """Takes one object in, new or changed."""
-        take = {"Lane": self._put_lane, "Service": self._put_twin, "EndpointSlice": self._put_slice}[
-            obj["kind"]
-        ]
         try:
-            take(obj)
+            self._takes[obj["kind"]](obj)
         except (KeyError, TypeError, ValueError) as error:
             self._rejected(obj, error)
 
@@ -131,7 +135,7 @@ class Inventory:
             if key[0] == chain
         )
         found = tuple(service for service in services if service)
-        return ChainIntent(chain, wanted.carriers, wanted.shards, found, wanted.entry, wanted.warmup)
+        return attached.whole(wanted, found, self._running.get(chain))
 
     def standing(self, where: Key, lane: str, number: int) -> Standing:
         """Who can answer a lane's request at a port of a service; nobody where that is not routed."""
@@ -163,14 +167,16 @@ class Inventory:
         return tuple(self._chains)
 
     def _names(self, kind: str, namespace: str) -> set[str]:
-        if kind == "Lane":
-            return set(self._lanes)
+        if kind in ("Lane", "Release"):
+            return set(self._lanes if kind == "Lane" else self._releases)
         keys = self._slices if kind == "EndpointSlice" else self._twins
         return {name for where, name in keys if where == namespace}
 
     def _forget(self, kind: str, namespace: str, name: str) -> None:
         if kind == "Lane":
             self._forget_lane(name)
+        elif kind == "Release":
+            self._set_release(name, None)
         elif kind == "EndpointSlice":
             self._forget_slice((namespace, name))
         elif key := self._twins.pop((namespace, name), None):
@@ -187,6 +193,18 @@ class Inventory:
     def _forget_lane(self, name: str) -> None:
         if obj := self._lanes.pop(name, None):
             self._set_routed(obj["spec"]["chain"], obj["spec"]["lane"], None)
+
+    def _put_release(self, obj: Json) -> None:
+        found = Release.from_object(obj)
+        self._set_release(obj["metadata"]["name"], found if found.chain in self._chains else None)
+
+    def _set_release(self, name: str, now: Release | None) -> None:
+        before = self._releases.pop(name, None)
+        if now is not None:
+            self._releases[name] = now
+        for chain in {one.chain for one in (before, now) if one}:
+            mine = (one for one in self._releases.values() if one.chain == chain)
+            self._running[chain] = share.running(mine)
 
     def _set_routed(self, chain: str, lane: str, now: Routed | None) -> None:
         """None: requests may not enter the lane any more."""

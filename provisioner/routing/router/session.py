@@ -4,9 +4,9 @@ Delta discovery, aggregated. Promises:
 
 - Only what Envoy does not have in this version is sent. After a reconnection it says what it has
   (`initial_resource_versions`); when all of it is current, nothing is sent.
-- Make before break: clusters and their endpoints, then listeners, when all clusters are acknowledged. (An
-  Envoy that runs acknowledges new clusters only once they have their endpoints.) Clusters are removed last.
-  Endpoints are never removed: they go with their cluster.
+- Make before break: clusters and their endpoints, then listeners, when all clusters are acknowledged, then
+  routes. (An Envoy that runs acknowledges new clusters only once they have their endpoints.) Clusters are
+  removed last. Endpoints and routes are never removed: they go with their cluster, or listener.
 - A rejected response is not sent again until its content changes; Envoy keeps what it had.
 """
 
@@ -19,9 +19,10 @@ from typing import Any
 
 from envoy.service.discovery.v3 import discovery_pb2
 
-from provisioner.routing.envoy import CLUSTER, ENDPOINTS, LISTENER, Resource, Resources
+from provisioner.routing.envoy import CLUSTER, ENDPOINTS, LISTENER, ROUTES, Resource, Resources
 
-ORDER = (CLUSTER, ENDPOINTS, LISTENER)
+ORDER = (CLUSTER, ENDPOINTS, LISTENER, ROUTES)
+AFTER_CLUSTERS = (LISTENER, ROUTES)
 EVERYTHING = "*"
 
 
@@ -72,7 +73,7 @@ class Session:
         """The DeltaDiscoveryResponses that may be sent now, given everything that should be there."""
         for type_url in ORDER:
             subscription = self._subscriptions.get(type_url)
-            if subscription is None or (type_url == LISTENER and self._waits_for(CLUSTER)):
+            if subscription is None or (type_url in AFTER_CLUSTERS and self._waits_for(CLUSTER)):
                 continue
             if not subscription.pending:
                 if found := self._update(type_url, subscription, resources.get(type_url, {})):
