@@ -94,7 +94,7 @@ def _side(samples: Iterable[Any]) -> Counts:
     total = failed = 0.0
     cumulative: dict[float, float] = {}
     for one in samples:
-        if one.name == f"{_COUNTED}_xx":
+        if one.name == f"{_COUNTED}_xx_total":  # the parser names counters so, whatever they are called
             total += one.value
             failed += one.value if one.labels.get("envoy_response_code_class") == "5" else 0.0
         elif one.name == f"{_COUNTED}_time_bucket":
