@@ -7,7 +7,7 @@ import json
 from typing import Any
 
 from provisioner.chain.model import Service
-from provisioner.copies import refusals
+from provisioner.copies import refusals, rollouts
 
 Json = dict[str, Any]
 
@@ -23,8 +23,11 @@ def image(service: Service, workload: Json) -> str:
 def revision(service: Service, workload: Json) -> str:
     """Changes with everything in the pod template but that image. Raises RefusedError as `image` does."""
     template = workload["spec"]["template"]
+    metadata = template.get("metadata") or {}
+    marks = {key: value for key, value in (metadata.get("labels") or {}).items() if key != rollouts.HASH}
     pod = {**template["spec"], "containers": containers(service, workload, "")}
-    text = json.dumps({**template, "spec": pod}, sort_keys=True, separators=(",", ":"))
+    bare = {"labels": marks, "annotations": metadata.get("annotations") or {}, "spec": pod}
+    text = json.dumps(_telling(bare), sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
@@ -33,3 +36,11 @@ def containers(service: Service, workload: Json, wanted: str) -> list[Json]:
     pod = workload["spec"]["template"]["spec"]
     name = refusals.container(service, pod)
     return [{**one, "image": wanted} if one["name"] == name else one for one in pod["containers"]]
+
+
+def _telling(value: Any) -> Any:
+    """A value without what says nothing: controllers put empty values in, such as a container's resources."""
+    if isinstance(value, dict):
+        found = {key: _telling(one) for key, one in value.items()}
+        return {key: one for key, one in found.items() if one not in (None, {}, [])}
+    return [_telling(one) for one in value] if isinstance(value, list) else value

@@ -16,7 +16,8 @@ from provisioner.chain.model import Service
 from provisioner.cluster import Cluster
 from provisioner.copies import rollouts
 from provisioner.release import workloads
-from provisioner.release.workloads import MANNERS, Found, Patch
+from provisioner.release.found import Found, Patch
+from provisioner.release.workloads import MANNERS
 from provisioner.status import readiness
 
 Json = dict[str, Any]

@@ -11,8 +11,9 @@ from typing import Any
 from provisioner.chain.model import Chain, Service
 from provisioner.chain.model import Driver as Routing
 from provisioner.release import workloads
+from provisioner.release.found import Found
 from provisioner.release.model import Change
-from provisioner.release.workloads import MANNERS, Found
+from provisioner.release.workloads import MANNERS
 from provisioner.routing.router import attachment
 
 Json = dict[str, Any]

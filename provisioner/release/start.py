@@ -19,8 +19,9 @@ from provisioner.errors import InputError
 from provisioner.lane import store as lanes
 from provisioner.lane.model import Lane, Phase
 from provisioner.release import baseline, entering, refusals, store, workloads
+from provisioner.release.found import Found
 from provisioner.release.model import Change, Release
-from provisioner.release.workloads import MANNERS, Found
+from provisioner.release.workloads import MANNERS
 from provisioner.status.inheritance import PARENT
 from provisioner.status.readiness import Clock
 from provisioner.world import World

@@ -6,40 +6,20 @@ only in the object that was read: it names that object's resourceVersion.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from provisioner.chain.model import Service
 from provisioner.copies import template
 from provisioner.errors import RefusedError
+from provisioner.release import rollout
+from provisioner.release.found import Found, Patch
 from provisioner.release.observed import Workload
 from provisioner.status import readiness
 from provisioner.status.readiness import Clock
 
 Json = dict[str, Any]
-
-
-@dataclass(frozen=True)
-class Found:
-    """A workload as it was read, with what belongs to it: its pods (none where nobody needs to know why it is
-    not ready), its autoscaler, and the object that holds its pod template where that is another one."""
-
-    workload: Json
-    pods: Sequence[Json] = ()
-    autoscaler: Json | None = None
-    template: Json | None = None
-
-
-@dataclass(frozen=True)
-class Patch:
-    """One merge patch of one object."""
-
-    kind: str
-    namespace: str
-    name: str
-    body: Json
-    subresource: str = ""
 
 
 @dataclass(frozen=True)
@@ -130,4 +110,5 @@ def _refusal(service: Service, found: Found) -> str:
 MANNERS: Mapping[str, Manner] = {
     "Deployment": Manner(_read, _patch, _refusal),
     "StatefulSet": Manner(_read, _patch, _refusal),
+    "Rollout": Manner(rollout.read, rollout.patch, rollout.refusal, rollout.urge),
 }
