@@ -11,7 +11,7 @@ from provisioner.release.model import Release, object_name
 
 Json = dict[str, Any]
 
-CHANGEABLE = ("paused", "promoted", "accepted", "aborted")
+CHANGEABLE = ("paused", "promoted", "resumed", "accepted", "aborted")
 
 
 def read(cluster: Cluster, chain: str, name: str) -> Release | None:

@@ -80,27 +80,29 @@ def _tone(release: Release) -> str:
 
 def measured(row: Json) -> tuple[str, str, str]:
     """A metric's name and its value in the release and in the baseline."""
-    metric = str(row["metric"])
-    return metric, value(metric, row.get("lane")), value(metric, row.get("baseline"))
+    unit = str(row.get("unit", ""))
+    return str(row["metric"]), _value(row.get("lane"), unit), _value(row.get("baseline"), unit)
 
 
-def value(metric: str, number: float | None) -> str:
-    """A measured number as people read it; `-` for none."""
-    if number is None:
-        return "-"
-    if metric == "success-rate":
-        return f"{100 * number:.4g} %"
-    if metric.startswith("latency"):
-        return f"{1000 * number:.3g} ms" if number < 1 else f"{number:.3g} s"
-    return f"{number:.4g}/s" if metric == "requests" else f"{number:.4g}"
+def _value(number: float | None, unit: str) -> str:
+    match number, unit:
+        case None, _:
+            return "-"
+        case float() | int(), "ratio":
+            return f"{100 * number:.4g} %"
+        case float() | int(), "seconds":
+            return f"{1000 * number:.3g} ms" if number < 1 else f"{number:.3g} s"
+        case float() | int(), "per second":
+            return f"{number:.3g}/s" if number < 100 else f"{number:.0f}/s"
+    return f"{number:.4g}"
 
 
 def judged(row: Json) -> str:
-    """What the analysis thinks of it; the reason only where it is not good, since a good one shows."""
-    opinion = str(row.get("opinion", ""))
-    if opinion in ("", "none"):
-        return ""
-    return opinion if opinion == "good" else f"{opinion}: {row.get('message', '')}".rstrip(": ")
+    """What the analysis thinks of it, and why where that is not good: what is good shows."""
+    opinion, message = str(row.get("opinion", "")), str(row.get("message", ""))
+    if opinion == "good":
+        return opinion
+    return ": ".join(part for part in (opinion.removeprefix("none"), message) if part)
 
 
 def commands(release: Release) -> str:
