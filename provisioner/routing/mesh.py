@@ -19,6 +19,8 @@ from provisioner.routing.intent import ChainIntent
 
 Json = dict[str, Any]
 
+NOT_SHARED = "ShareNotRouted"  # the reason of a finding for which no release may go on
+
 
 @dataclass(frozen=True, order=True)
 class Finding:
@@ -119,7 +121,8 @@ class Driver(Protocol):
     """How lanes are routed by one API. `finalizer`: a lane carries one, since its end changes shared objects.
     A kind in `reads` or `owns` is in `kinds.py`; one that is not in `requires` as well is built in. `shares`
     are the kinds, of `reads`, of objects that say something of several lanes. In `owns`, what refers to
-    others stands before those, since it goes before them."""
+    others stands before those, since it goes before them. `heeds_releases`: what it writes for any lane
+    depends on whether a release of the chain runs."""
 
     @property
     def requires(self) -> tuple[Requirement, ...]: ...
@@ -131,6 +134,8 @@ class Driver(Protocol):
     def finalizer(self) -> bool: ...
     @property
     def shares(self) -> tuple[str, ...]: ...
+    @property
+    def heeds_releases(self) -> bool: ...
 
     def compile(self, intent: ChainIntent, existing: Existing) -> Compiled:
         """For the lanes in `existing.lanes`; what shared objects hold of other lanes stays. A lane of

@@ -12,7 +12,8 @@ from typing import Any
 from provisioner.chain.model import Chain
 from provisioner.chain.model import Service as Listed
 from provisioner.lane.model import Lane
-from provisioner.routing import lineage
+from provisioner.release.model import Release
+from provisioner.routing import lineage, share
 from provisioner.routing.intent import ChainIntent, Copy, Port, Service
 from provisioner.routing.lineage import Routed, Site
 from provisioner.routing.protocols import protocol
@@ -22,14 +23,19 @@ Json = dict[str, Any]
 
 
 def build(
-    chain: Chain, services: Iterable[Json], slices: Sequence[Slice], lanes: Iterable[Lane]
+    chain: Chain,
+    services: Iterable[Json],
+    slices: Sequence[Slice],
+    lanes: Iterable[Lane],
+    release: Release | None = None,
 ) -> ChainIntent:
     """The intent of a chain for these lanes. `services` are the baseline's, live; a service of the chain that
-    has none is left out."""
+    has none is left out. `release` is the one that may take untagged requests; whether its copies are ready
+    is known only where its lane is among `lanes`, and elsewhere it takes none."""
     there = {(one["metadata"]["namespace"], one["metadata"]["name"]): one for one in services}
     routed = lineage.routed_lanes(({**one.to_object(), "status": one.status} for one in lanes), chain)
     by_service = _by_service(chain, slices)
-    found = (
+    found = tuple(
         _service(
             chain,
             listed,
@@ -41,7 +47,14 @@ def build(
         if (listed.namespace, listed.name) in there
     )
     return ChainIntent(
-        chain.name, chain.carriers, chain.shards, tuple(found), chain.entry, chain.warmup, chain.failover
+        chain.name,
+        chain.carriers,
+        chain.shards,
+        found,
+        chain.entry,
+        chain.warmup,
+        chain.failover,
+        share.of_release(release, found),
     )
 
 

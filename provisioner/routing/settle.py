@@ -21,13 +21,15 @@ import structlog
 from provisioner import labels
 from provisioner.chain.model import Chain
 from provisioner.chain.model import Driver as Named
-from provisioner.cluster import FIELD_CONFLICT, Cluster, NotFoundError
-from provisioner.copies import clone, live
+from provisioner.cluster import Cluster, NotFoundError
+from provisioner.copies import clone, live, taking
 from provisioner.copies.plan import identity
-from provisioner.errors import ConflictError, ForeignObjectError, PermanentError
+from provisioner.errors import ForeignObjectError, PermanentError
 from provisioner.lane import store as lanes
 from provisioner.lane.model import Lane
-from provisioner.routing import drivers, lineage, mesh_intent
+from provisioner.release import store as releases
+from provisioner.release.model import Release
+from provisioner.routing import drivers, lineage, mesh_intent, share
 from provisioner.routing.intent import ChainIntent, State
 from provisioner.routing.mesh import BUILT_IN, Compiled, Driver, Existing, Finding, Responder, Settled
 from provisioner.routing.router import attachment
@@ -115,7 +117,8 @@ class _Settling:
     def _bring(self, slices: list[Slice], family: list[Lane]) -> Settled:
         self._findings, self._changed, self._stale = set(), False, False
         existing = self._existing()
-        intent = mesh_intent.build(self._chain, existing.services, slices, family)
+        release = None if self._withdraws else self._release()
+        intent = mesh_intent.build(self._chain, existing.services, slices, family, release)
         compiled = self._driver.compile(intent, existing)
         self._findings |= set(compiled.findings)
         if (compiled.shared or (self._driver.finalizer and compiled.own)) and family:
@@ -129,6 +132,15 @@ class _Settling:
         said = tuple(sorted(self._findings))
         version = _version(owned)
         return Settled(said, self._changed, True, routed, self._lane, intent, version, self._stale)
+
+    def _release(self) -> Release | None:
+        """The release that may take untagged requests, where these routes have to know of it."""
+        if not (self._lane.release or self._driver.heeds_releases):
+            return None
+        try:
+            return share.running(releases.every(self._cluster, self._chain.name))
+        except NotFoundError:
+            return None  # a cluster that does not know releases has none
 
     def _existing(self) -> Existing:
         of_lane = f"{labels.CHAIN}={self._lane.chain},{labels.LANE}={self._lane.name}"
@@ -193,7 +205,7 @@ class _Settling:
         if there is not None and not live.is_going(there) and covers(there, wanted):
             return there
         try:
-            done = _applied(wanted, there, self._cluster)
+            done = _written(wanted, there, self._cluster)
         except PermanentError as error:
             service = live.service_of(wanted)
             self._findings.add(Finding(service, error.reason, str(error), blocks=True))
@@ -262,25 +274,17 @@ def _slices(chain: Chain, family: Iterable[Lane], cluster: Cluster) -> list[Slic
     ]
 
 
-def _applied(wanted: Json, there: Json | None, cluster: Cluster) -> Json:
-    """What a lane owns, as it is once written: over what is there only as it was read, over nothing of
-    anybody else's. Raises ForeignObjectError."""
-    if there is not None:
-        version = {"resourceVersion": there["metadata"]["resourceVersion"]}
-        return cluster.apply({**wanted, "metadata": {**wanted["metadata"], **version}}, force=True)
-    kind, namespace, name = identity(wanted)
-    where = f"{kind} {namespace}/{name}"
-    (owner,) = wanted["metadata"]["ownerReferences"]
-    taken = cluster.get(kind, name, namespace)
-    if taken is not None and live.is_anothers(taken, owner["name"]):
-        # no conflict would tell: another chain's lane writes as the same manager
-        raise ForeignObjectError(f"belongs to {live.belongs_to(taken)}, a lane of another chain", where=where)
-    try:
-        return cluster.apply(wanted, force=False)
-    except ConflictError as error:
-        if error.reason != FIELD_CONFLICT:
-            raise
-        raise ForeignObjectError(f"belongs to somebody else: {error.message}", where=where) from error
+def _written(wanted: Json, there: Json | None, cluster: Cluster) -> Json:
+    """What a lane owns, as it is once written. Raises ForeignObjectError."""
+    if there is None:
+        kind, namespace, name = identity(wanted)
+        (owner,) = wanted["metadata"]["ownerReferences"]
+        taken = cluster.get(kind, name, namespace)
+        if taken is not None and live.is_anothers(taken, owner["name"]):
+            # no conflict would tell: another chain's lane writes as the same manager
+            message = f"belongs to {live.belongs_to(taken)}, a lane of another chain"
+            raise ForeignObjectError(message, where=taking.named(wanted))
+    return taking.applied(wanted, there, cluster.apply)
 
 
 def covers(there: Any, wanted: Any) -> bool:

@@ -4,6 +4,7 @@ chain     laneway.yaml; `chain`, `namespace`, `repositories` and each service's 
           filled in, and services may be a list of names
 services  Services by name: a list of ports, as Kubernetes has them; `NAMESPACE/NAME` elsewhere than in shop
 lanes     by name: mode, parent, and copies: SERVICE to ready or unready
+release   the one that runs: its name, which is its lane's, weight, phase, services, and strategy
 theirs    objects of users
 """
 
@@ -17,7 +18,9 @@ import yaml
 from provisioner import names
 from provisioner.chain.grammar import parse
 from provisioner.chain.model import Chain
+from provisioner.chain.releasing import strategy_of
 from provisioner.lane.model import Lane, Mode
+from provisioner.release.model import Change, Release
 from provisioner.routing import mesh_intent
 from provisioner.routing.intent import ChainIntent
 from provisioner.routing.mesh import Existing, Responder
@@ -112,8 +115,20 @@ def slices(case: Json) -> list[Slice]:
     ]
 
 
+def release(case: Json) -> Release | None:
+    """The case's release, as it runs."""
+    given = case.get("release")
+    if given is None:
+        return None
+    changes = tuple(Change(one, f"{one}:new") for one in given["services"])
+    strategy = strategy_of(given.get("strategy", {}), "release")
+    status = {"phase": given.get("phase", "Progressing"), "weight": given["weight"]}
+    return Release("shop", given["name"], changes, strategy, status=status)
+
+
 def intent(case: Json, driver: str) -> ChainIntent:
-    return mesh_intent.build(chain(case, driver), services(case), slices(case), lanes(case).values())
+    there = lanes(case).values()
+    return mesh_intent.build(chain(case, driver), services(case), slices(case), there, release(case))
 
 
 def existing(case: Json) -> Existing:

@@ -37,6 +37,7 @@ class GatewayApi:
     owns: tuple[str, ...] = ("HTTPRoute", "ReferenceGrant")
     finalizer: bool = False
     shares: tuple[str, ...] = ()
+    heeds_releases: bool = True
 
     def compile(self, intent: ChainIntent, existing: Existing) -> Compiled:
         """See `mesh.Driver`."""

@@ -42,6 +42,7 @@ class Istio:
     owns: tuple[str, ...] = (KIND, destinations.KIND, failover.KIND)
     finalizer: bool = True
     shares: tuple[str, ...] = (KIND,)
+    heeds_releases: bool = False
 
     def compile(self, intent: ChainIntent, existing: Existing) -> Compiled:
         """See `mesh.Driver`."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from typing import Any
 
@@ -12,20 +12,21 @@ from provisioner.chain.model import Untrusted
 from provisioner.lane.model import Lane
 from provisioner.routing import lineage
 from provisioner.routing.entry import Carrier, counted
-from provisioner.routing.intent import ChainIntent
-from provisioner.routing.istio import failover, lines, variants
+from provisioner.routing.intent import ChainIntent, Share
+from provisioner.routing.istio import dealt, failover, lines, variants
 from provisioner.routing.istio.addresses import Key
 from provisioner.routing.istio.hosts import Host
 from provisioner.routing.istio.matches import ignores_case, regardless_of_case
 from provisioner.routing.istio.standing import Standing
 from provisioner.routing.istio.variants import Asked
-from provisioner.routing.mesh import Finding
+from provisioner.routing.mesh import NOT_SHARED, Finding
 
 Json = dict[str, Any]
 
 API_VERSION = "networking.istio.io/v1"
 KIND = "VirtualService"
 _derived = lru_cache(maxsize=1 << 16)(names.derived)  # always the same are asked for
+_SHARE = "-share"
 _HERE = ["."]  # seen in its own namespace, where the line that delegates to it is
 
 
@@ -50,8 +51,9 @@ class Entered:
 
     @property
     def findings(self) -> list[Finding]:
-        """Who finds no room."""
-        return [_full(self.host, lane) for lane in self._fitted[1]]
+        """Who finds no room, and why a release takes nothing here."""
+        full = [_full(self.host, lane) for lane in self._fitted[1]]
+        return [*full, _not_shared(self.host, self._obstacle)] if self._obstacle else full
 
     @cached_property
     def about(self) -> str:
@@ -67,6 +69,8 @@ class Entered:
                 yield from self._filters(lane, delegate)
             if self._previews:
                 yield self._preview(lane)
+            if lane in self._fresh_shares:
+                yield self._share_of(lane)
 
     def shared(self) -> Iterator[Json]:
         """The host itself, where it has to be written."""
@@ -125,7 +129,7 @@ class Entered:
         return _derived(self.host.name + part, lane)
 
     def _assembled(self, of_lanes: Iterable[Json]) -> Json:
-        host, ours = self.host, [*of_lanes, *self._in_front]
+        host, ours = self.host, [*of_lanes, *self._in_front, *self._shares]
         if host.ours:
             return lines.with_rules(host.live or self._made(), ours, host.rules, noted=False)
         assert host.live is not None  # one of the user's is there
@@ -155,6 +159,52 @@ class Entered:
         if self.intent.entry.untrusted is Untrusted.FORBIDDEN:
             return [variants.forbidden(rule, nobody.header) for rule in found]
         return [variants.unmarked(rule, (nobody.header, "baggage")) for rule in found]
+
+    @cached_property
+    def _shares(self) -> list[Json]:
+        """The lines of releases; those of other lanes' stay as they are."""
+        there = lines.of_shares(self.host.live, self.intent.name)
+        found = {lane: rule for lane, rule in there.items() if lane not in self.lanes} | self._fresh_shares
+        return [found[lane] for lane in sorted(found)]
+
+    @cached_property
+    def _fresh_shares(self) -> dict[str, Json]:
+        """The line of the release, where it is one of the lanes to write for and takes anything here."""
+        share = self._share
+        if share is None or self._obstacle:
+            return {}
+        untagged = [self.host.ways.of_none()]
+        if self._ignores_case:
+            untagged = regardless_of_case(untagged)
+        name = self._name(share.lane, _SHARE)
+        made = lines.line(self.intent.name, share.lane, untagged, name, self.host.namespace, share=True)
+        return {share.lane: made}
+
+    @cached_property
+    def _share(self) -> Share | None:
+        """What a release takes here, of which the lane is one to write for."""
+        share = self.intent.share
+        if share is None or not self.host.ways.converts or share.lane not in self.lanes:
+            return None
+        return share if dealt.takes(share) and self._enters(share.lane) else None
+
+    @cached_property
+    def _obstacle(self) -> str:
+        """Why a release can take nothing here; empty where it can."""
+        if self._share is None:
+            return ""
+        names = dealt.clashes(self.host.rules, self._share, self.host.ways)
+        if clash := next(names, ""):
+            return f"its rules match {clash!r} by themselves, which a match can ask about once only"
+        size = len(lines.canonical(self._share_of(self._share.lane)))
+        return f"its rules are too many: {size} bytes with a share" if size > lines.MOST_BYTES else ""
+
+    def _share_of(self, lane: str) -> Json:
+        """The VirtualService of what a release takes."""
+        assert self._share is not None
+        asked = replace(self._asked(lane), sets=True, silent=True)
+        rules = dealt.rules(self.host.rules, self._share, self.intent.entry, self.host.ways, asked)
+        return self._virtual(lane, self._name(lane, _SHARE), {"exportTo": _HERE, "http": rules})
 
     def _asked(self, lane: str) -> Asked:
         return Asked(
@@ -239,6 +289,11 @@ def replaced(one: Entered, users: Sequence[Entered]) -> bool:
         return True
     mine = [other for other in users if one.host.covered <= other.host.covered]
     return one.closed and all(one.lines.keys() <= other.lines.keys() for other in mine)
+
+
+def _not_shared(host: Host, why: str) -> Finding:
+    what = f"VirtualService {host.namespace}/{host.name} can lead no share of a release: {why}"
+    return Finding(host.about, NOT_SHARED, what)
 
 
 def _full(host: Host, lane: str) -> Finding:

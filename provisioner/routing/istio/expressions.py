@@ -7,6 +7,7 @@ a port, for every host in it, until somebody finds out. So nothing is written th
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Iterator
 
 from provisioner import names
 
@@ -45,9 +46,26 @@ def any_cookie(name: str) -> str:
     return _cookie(name, LANE)
 
 
+def cookie_within(name: str, ranges: Iterable[tuple[int, int]]) -> str:
+    """Matches a `cookie` header that has this one with a number in one of the ranges, their ends included,
+    written without leading zeros. The expression grows with the numbers' digits, not with the ranges."""
+    ways = [way for first, last in ranges for way in _numbers(first, last)]
+    return _cookie(name, f"(?:{'|'.join(ways)})")
+
+
 def host(lane: str, domain: str) -> str:
     """Matches the preview host of a lane, in any case, with any port."""
     return f"(?i:{_literal(f'{lane}.{domain}')})[.]?(?::[0-9]*)?"
+
+
+def any_host(domain: str) -> str:
+    """Matches the preview host of any lane."""
+    return f"(?i:{LANE}{_literal(f'.{domain}')})[.]?(?::[0-9]*)?"
+
+
+def either(*expressions: str) -> str:
+    """Matches what one of them does."""
+    return "|".join(f"(?:{one})" for one in expressions)
 
 
 def illegal_name(header: str) -> bool:
@@ -71,6 +89,30 @@ def _member(key: str, value: str) -> str:
 
 def _cookie(name: str, value: str) -> str:
     return f"(?:.*;)?{_BLANK}{_literal(name)}={value}{_BLANK}(?:;.*)?"
+
+
+def _numbers(first: int, last: int) -> Iterator[str]:
+    """Expressions that together match the numbers of a range."""
+    for digits in range(len(str(first)), len(str(last)) + 1):
+        least = 10 ** (digits - 1) if digits > 1 else 0
+        yield from _between(str(max(first, least)), str(min(last, 10**digits - 1)))
+
+
+def _between(low: str, high: str) -> Iterator[str]:
+    """Those for the numbers between two that have as many digits."""
+    if not low or low[0] == high[0]:
+        yield from (low[:1] + rest for rest in (_between(low[1:], high[1:]) if low else ("",)))
+        return
+    nines, zeros = "9" * (len(low) - 1), "0" * (len(low) - 1)
+    begins, ends = int(low[0]), int(high[0])
+    if low[1:] != zeros:
+        yield from (low[0] + rest for rest in _between(low[1:], nines))
+        begins += 1
+    if high[1:] != nines:
+        yield from (high[0] + rest for rest in _between(zeros, high[1:]))
+        ends -= 1
+    if begins <= ends:
+        yield (f"[{begins}-{ends}]" if begins < ends else str(begins)) + "[0-9]" * len(nines)
 
 
 def _encoded(letter: str) -> str:

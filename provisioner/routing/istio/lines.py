@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from provisioner import labels, names
@@ -18,6 +18,7 @@ from provisioner import labels, names
 Json = dict[str, Any]
 
 PREFIX = "laneway/"
+SHARE = "share"  # what the name of a release's line for untagged requests ends in
 _NOTES = (labels.ORIGINAL, labels.SPEC_HASH)
 MOST_BYTES = 1024 * 1024  # of an object; etcd refuses one of 1.5 MiB, and Istio takes seconds for this one
 MOST_NOTED = 240 * 1024  # of its annotations, of which Kubernetes takes 256 KiB
@@ -34,9 +35,24 @@ def of_users(live: Json | None) -> list[Json]:
 
 def of_lanes(live: Json | None, chain: str) -> dict[str, Json]:
     """The lines of a chain's lanes, by lane."""
-    rules = (live or {}).get("spec", {}).get("http") or ()
-    found = {_parts(rule): rule for rule in rules if is_ours(rule) and rule.get("delegate")}
-    return {lane: rule for (owner, lane), rule in found.items() if owner == chain}
+    return {lane: rule for lane, rule in _delegating(live, chain) if not _is_share(rule)}
+
+
+def of_shares(live: Json | None, chain: str) -> dict[str, Json]:
+    """The lines for what the chain's releases take of the untagged requests, by their lanes."""
+    return {lane: rule for lane, rule in _delegating(live, chain) if _is_share(rule)}
+
+
+def _delegating(live: Json | None, chain: str) -> Iterator[tuple[str, Json]]:
+    for rule in (live or {}).get("spec", {}).get("http") or ():
+        if is_ours(rule) and rule.get("delegate"):
+            owner, lane = _parts(rule)
+            if owner == chain:
+                yield lane, rule
+
+
+def _is_share(rule: Json) -> bool:
+    return str(rule["name"]).endswith(f"/{SHARE}")
 
 
 def chains(live: Json | None) -> frozenset[str]:
@@ -46,9 +62,11 @@ def chains(live: Json | None) -> frozenset[str]:
     )
 
 
-def line(chain: str, lane: str, matches: Sequence[Json], delegate: str, namespace: str) -> Json:
+def line(
+    chain: str, lane: str, matches: Sequence[Json], delegate: str, namespace: str, *, share: bool = False
+) -> Json:
     return {
-        "name": f"{PREFIX}{chain}/{lane}",
+        "name": f"{PREFIX}{chain}/{lane}" + (f"/{SHARE}" if share else ""),
         "match": list(matches),
         "delegate": {"name": delegate, "namespace": namespace},
     }

@@ -59,6 +59,20 @@ class Ways:
         some = (Carrier.HEADER, Carrier.BAGGAGE)
         return [self._match(carrier, "") for carrier in self._carriers if carrier in some]
 
+    def of_none(self) -> Json:
+        """What a request matches whose header names no lane."""
+        return {"withoutHeaders": {self.carriers.header: self._value(Carrier.HEADER, "")}}
+
+    def by_others(self) -> dict[str, str]:
+        """By header, the expressions by which cookie and host name any lane, where they count. The baggage is
+        not among them: `of_any` has those requests."""
+        found: dict[str, str] = {}
+        if Carrier.COOKIE in self._carriers:
+            found[Carrier.COOKIE.value] = expressions.any_cookie(self.entry.cookie)
+        if Carrier.HOST in self._carriers:
+            found[":authority"] = expressions.any_host(self.domain)
+        return found
+
     def refused(self) -> list[Json]:
         """What a request from outside that says anything by what does not count matches: no matter what it
         says, since others might read that otherwise."""

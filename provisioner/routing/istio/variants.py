@@ -26,7 +26,8 @@ NONE = "none"
 class Asked:
     """For which lane rules are wanted. `copies` are those that its requests are led to, or that are missing;
     `known` are all Services of the chain. `lane` is empty for lanes that have no line of their own, `sets`:
-    its name is written into the request, which may carry it otherwise."""
+    its name is written into the request, which may carry it otherwise; `silent`: the answer says nothing of
+    who gave it."""
 
     chain: str
     lane: str
@@ -35,6 +36,7 @@ class Asked:
     known: frozenset[Key]
     copies: Mapping[Key, Copy]
     sets: bool = False
+    silent: bool = False
 
 
 def of_lane(rules: Iterable[Json], roots: Sequence[Json], asked: Asked) -> list[Json]:
@@ -58,6 +60,12 @@ def in_front(rules: Iterable[Json], roots: Sequence[Json], asked: Asked) -> list
         if joined:
             found.append(variant({**rule, "match": joined}, asked))
     return found
+
+
+def leads(rule: Json, asked: Asked) -> bool:
+    """Whether a rule leads to a service of the chain."""
+    keys = (addresses.service(one["destination"]["host"], asked.namespace) for one in rule.get("route") or ())
+    return any(key in asked.known for key in keys)
 
 
 def unmarked(rule: Json, headers: Sequence[str]) -> Json:
@@ -99,6 +107,8 @@ def _destination(route: Json, asked: Asked) -> Json:
     if copy is not None and copy.state is State.READY:
         who = copy.origin or asked.lane
         destination = {**destination, "host": addresses.spoken((key[0], copy.name), asked.namespace)}
+    if asked.silent:
+        return {**route, "destination": destination}
     says = {lineage.served(asked.header): f"{key[1]}={who}"}
     given = route.get("headers")
     headers = _saying(given, says) if given else {"response": {"set": says}}
@@ -122,7 +132,8 @@ def _refused(rule: Json, asked: Asked) -> Json:
     keys = [addresses.service(one["destination"]["host"], asked.namespace) for one in rule["route"]]
     service = next(key[1] for key in keys if key and _is_missing(key, asked))
     text = lineage.lacking(asked.chain, asked.lane, service)
-    return _answer(rule, 503, text, {lineage.served(asked.header): f"{service}={NONE}"})
+    says = {} if asked.silent else {lineage.served(asked.header): f"{service}={NONE}"}
+    return _answer(rule, 503, text, says)
 
 
 def _is_missing(key: Key, asked: Asked) -> bool:

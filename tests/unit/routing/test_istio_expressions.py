@@ -129,3 +129,12 @@ def test_what_envoy_would_take_for_a_command_is_never_written() -> None:
     assert not expressions.illegal_value("payment=pr-42")
     assert all(map(expressions.illegal_name, ("", "a b", "a:b", "ä", "a\n")))
     assert not expressions.illegal_name("x-preview-lane")
+
+
+@given(st.integers(0, 9999), st.integers(0, 9999), st.integers(0, 12000))
+def test_numbers_of_a_range_and_no_others_match(one: int, other: int, number: int) -> None:
+    first, last = sorted((one, other))
+    expression = expressions.cookie_within("bucket", [(first, last)])
+    assert matches(expression, f"a=1; bucket={number}; b=2") == (first <= number <= last)
+    assert not matches(expression, f"bucket=0{number}")
+    assert len(expression) < 200
