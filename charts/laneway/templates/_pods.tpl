@@ -16,7 +16,7 @@ capabilities: {drop: [ALL]}
 {{- end -}}
 
 {{- /* The container of a process; root, arguments, resources, secrets (whether it verifies deliveries), mirrors,
-       links (whether it knows the keys of signed links). */ -}}
+       links (whether it knows the keys of signed links), notices (whether it knows the key that signs them). */ -}}
 {{- define "laneway.container" -}}
 image: {{ include "laneway.image" (dict "root" .root "image" .root.Values.image) }}
 imagePullPolicy: {{ .root.Values.image.pullPolicy }}
@@ -43,6 +43,10 @@ env:
   - name: LANEWAY_LINK_KEYS_FILE
     value: /etc/laneway/links/keys
   {{- end }}
+  {{- if and .notices .root.Values.notices.keySecret.name }}
+  - name: LANEWAY_NOTIFY_KEY_FILE
+    value: /etc/laneway/notices/key
+  {{- end }}
   {{- with .root.Values.extraEnv }}
   {{- toYaml . | nindent 2 }}
   {{- end }}
@@ -60,10 +64,13 @@ volumeMounts:
   {{- if and .links .root.Values.links.keysSecret.name }}
   - {name: links, mountPath: /etc/laneway/links, readOnly: true}
   {{- end }}
+  {{- if and .notices .root.Values.notices.keySecret.name }}
+  - {name: notices, mountPath: /etc/laneway/notices, readOnly: true}
+  {{- end }}
 {{- end -}}
 
 {{- /* What a pod has beside its containers; root, and mirrors: the size of the volume for clones, if any;
-       whoever has one asks the forge, too; links, as for the container. */ -}}
+       whoever has one asks the forge, too; links and notices, as for the container. */ -}}
 {{- define "laneway.pod" -}}
 securityContext: {{- include "laneway.podSecurity" . | nindent 2 }}
 enableServiceLinks: false
@@ -91,10 +98,16 @@ volumes:
     secret: {secretName: {{ .name }}, items: [{key: {{ .key }}, path: keys}]}
   {{- end }}
   {{- end }}
+  {{- with .root.Values.notices.keySecret }}
+  {{- if and $.notices .name }}
+  - name: notices
+    secret: {secretName: {{ .name }}, items: [{key: {{ .key }}, path: key}]}
+  {{- end }}
+  {{- end }}
 {{- end -}}
 
 {{- /* The Deployment of a process; root, name, port (of health and metrics), more (containerPorts), grace
-       (seconds that it gets to end), linger, mirrors, secrets, links, token (whether it talks to the cluster). */ -}}
+       (seconds that it gets to end), linger, mirrors, secrets, links, notices, token (whether it talks to the cluster). */ -}}
 {{- define "laneway.deployment" -}}
 {{- $values := index .root.Values .name -}}
 {{- $selector := printf "%s\napp.kubernetes.io/component: %s" (include "laneway.selector" .root) .name -}}
@@ -126,7 +139,7 @@ spec:
       serviceAccountName: {{ include "laneway.fullname" .root }}-{{ .name }}
       automountServiceAccountToken: {{ .token }}
       terminationGracePeriodSeconds: {{ .grace }}
-      {{- include "laneway.pod" (dict "root" .root "mirrors" .mirrors "links" .links) | nindent 6 }}
+      {{- include "laneway.pod" (dict "root" .root "mirrors" .mirrors "links" .links "notices" .notices) | nindent 6 }}
       topologySpreadConstraints:
         - maxSkew: 1
           topologyKey: kubernetes.io/hostname
@@ -141,7 +154,7 @@ spec:
       {{- end }}
       containers:
         - name: {{ .name }}
-          {{- include "laneway.container" (dict "root" .root "arguments" (list .name) "resources" $values.resources "secrets" .secrets "mirrors" .mirrors "links" .links) | nindent 10 }}
+          {{- include "laneway.container" (dict "root" .root "arguments" (list .name) "resources" $values.resources "secrets" .secrets "mirrors" .mirrors "links" .links "notices" .notices) | nindent 10 }}
           ports: {{- toYaml .ports | nindent 12 }}
           startupProbe:
             httpGet: {path: /livez, port: metrics}

@@ -18,7 +18,7 @@ DECIDED = {
     *("redis_url", "chains", "namespace", "kubeconfig", "github_secrets", "github_token_file", "github_api"),
     *("link_keys_file", "responder_host", "responder_port", "responder_grpc_port", "responder_service"),
     *("hooks_host", "hooks_port", "mirrors", "discovery_host", "discovery_port", "discovery_address"),
-    *("envoy_image", "envoy_replicas", "metrics_host", "metrics_port"),
+    *("envoy_image", "envoy_replicas", "metrics_host", "metrics_port", "notify_key_file"),
 }
 
 
@@ -36,7 +36,8 @@ def test_every_value_has_its_place_in_the_schema_and_the_other_way_round() -> No
     listed = set(schema()["properties"]) - {"global"}  # Helm adds it where the chart is part of another
 
     assert set(values) == listed
-    for key in ("valkey", "serve", "worker", "monitoring", "hooks", "previews", "attach", "sweep", "links"):
+    parts = ("valkey", "serve", "worker", "monitoring", "hooks", "previews", "attach", "sweep")
+    for key in (*parts, "links", "notices"):
         assert set(values[key]) == set(schema()["properties"][key]["properties"]), key
 
 
