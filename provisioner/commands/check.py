@@ -55,7 +55,7 @@ def _against_cluster(read: tuple[Chain, ...], current: Settings) -> list[Finding
         raise ConfigError(f"{error}; or read the files alone with --offline") from error
     port = RouterSettings("", 0, current.discovery_address).discovery_port
     found = list(server.findings(gather.server(reached)))
-    kinds = (*gather.KINDS, *meshes.kinds(read))
+    kinds = (*gather.KINDS, *gather.optional(read), *meshes.kinds(read))
     seen = gather.namespaces(reached, (name for chain in read for name in chain.namespaces), kinds)
     found += meshes.shared_hosts(read)
     for chain in read:

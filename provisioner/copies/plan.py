@@ -148,6 +148,7 @@ def _copy(order: clone.Order, chain: Chain, snapshot: Snapshot) -> tuple[Json, .
     workload = _noted(order, snapshot) or rollouts.as_deployment(
         refusals.workload(service, snapshot.workloads)
     )
+    refusals.shared_routes(service, chain, snapshot.workloads)
     pod = workload["spec"]["template"]["spec"]
     refusals.host_network(service, pod)
     refusals.claims(service, pod, snapshot.claims)

@@ -12,7 +12,7 @@ from difflib import get_close_matches
 from typing import Any, NoReturn
 
 from provisioner import labels
-from provisioner.chain.model import Service
+from provisioner.chain.model import Chain, Driver, Service
 from provisioner.copies import rollouts, selection
 from provisioner.errors import RefusedError
 
@@ -51,10 +51,19 @@ def workload(service: Service, workloads: Iterable[Json]) -> Json:
     }
     found = here.get(str(service.workload))
     if found is None:
-        refuse(service, _absent(f"namespace {service.namespace} has no such workload", service, here))
+        refuse(service, _absent(_missing(service), service, here))
     if not rollouts.has_template(found):
         refuse(service, _without_template(found))
     return found
+
+
+def shared_routes(service: Service, chain: Chain, workloads: Iterable[Json]) -> None:
+    """Refuses a Rollout whose VirtualService must get no route of a lane."""
+    wanted = (service.workload.kind, service.workload.name, service.namespace)
+    for one in workloads if chain.driver is Driver.ISTIO and wanted[0] == rollouts.KIND else ():
+        here = (one["kind"], one["metadata"]["name"], one["metadata"]["namespace"])
+        if here == wanted and (why := rollouts.unnamed_routes(one)):
+            refuse(service, why)
 
 
 def container(service: Service, pod: Json) -> str:
@@ -135,6 +144,11 @@ def is_twin(service: Json) -> bool:
 def _selects(service: Json, pod: selection.Labels) -> bool:
     selector = selection.service_selector(service)
     return selector is not None and selector.matches(pod)
+
+
+def _missing(service: Service) -> str:
+    said = f"namespace {service.namespace} has no such workload"
+    return f"{said} (or the cluster no Argo Rollouts)" if service.workload.kind == rollouts.KIND else said
 
 
 def _absent(message: str, service: Service, here: Collection[str]) -> str:

@@ -73,6 +73,24 @@ def as_deployment(workload: Json) -> Json:
     }
 
 
+def unnamed_routes(rollout: Json) -> str:
+    """Why no route may be added to a VirtualService that a Rollout weighs: it takes all of them for its own.
+    Empty where it names its routes, or weighs none."""
+    canary = (rollout["spec"].get("strategy") or {}).get("canary") or {}
+    istio = (canary.get("trafficRouting") or {}).get("istio") or {}
+    one = istio.get("virtualService")
+    for known in [one] if one else istio.get("virtualServices") or ():
+        if not known.get("routes"):
+            where = "virtualService.routes" if one else f"routes of {known.get('name')} in virtualServices"
+            return (
+                f"Rollout {rollout['metadata']['namespace']}/{rollout['metadata']['name']} weighs "
+                f"VirtualService {known.get('name')} and does not say which of its routes; with a second one "
+                "there, such as a lane's, Argo Rollouts holds it for invalid. Name the route in the "
+                f"VirtualService, and under trafficRouting.istio set {where}: [NAME]"
+            )
+    return ""
+
+
 def _resolved(rollout: Json, there: Mapping[tuple[str, str, str], Json]) -> Json:
     spec = rollout.get("spec") or {}
     kind, name = reference(rollout)

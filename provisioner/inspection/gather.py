@@ -7,7 +7,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+from provisioner.chain.model import Chain
 from provisioner.cluster import Cluster, NotFoundError
+from provisioner.copies import rollouts
 from provisioner.errors import PermanentError
 
 Json = dict[str, Any]
@@ -16,7 +18,7 @@ KINDS = (
     *("Service", "Deployment", "StatefulSet", "DaemonSet", "Pod"),
     *("PersistentVolumeClaim", "PodDisruptionBudget", "NetworkPolicy"),
 )
-DRAFTED = ("Service", "Deployment", "StatefulSet", "DaemonSet", "Pod", "Ingress")
+DRAFTED = ("Service", "Deployment", "StatefulSet", "DaemonSet", "Rollout", "Pod", "Ingress")
 DEFINITION = "lanes.laneway.dev"
 
 
@@ -47,6 +49,11 @@ class Server:
     version: Json
     definition: Json | None
     unread: str = ""
+
+
+def optional(chains: Iterable[Chain]) -> tuple[str, ...]:
+    """The kinds of workload that not every cluster serves and that these chains name."""
+    return tuple(sorted({one.workload.kind for chain in chains for one in chain.services} & {rollouts.KIND}))
 
 
 def server(cluster: Cluster) -> Server:

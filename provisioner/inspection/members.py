@@ -9,6 +9,7 @@ from typing import Any
 
 from provisioner import labels
 from provisioner.chain.model import Protocol
+from provisioner.copies import rollouts
 from provisioner.copies.refusals import CLONEABLE
 from provisioner.inspection.gather import Seen
 from provisioner.routing.protocols import protocol
@@ -16,7 +17,7 @@ from provisioner.routing.router import attachment, eligibility
 
 Json = dict[str, Any]
 
-WORKLOADS = ("Deployment", "StatefulSet", "DaemonSet")
+WORKLOADS = ("Deployment", "StatefulSet", "DaemonSet", rollouts.KIND)
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,7 @@ class Sorted:
 def sort(namespace: str, seen: Seen) -> Sorted:
     """Every Service of a namespace, by name; what Laneway or a lane made there is not looked at."""
     services = {one["metadata"]["name"]: one for one in seen.of("Service", namespace) if _is_plain(one)}
-    workloads = [one for kind in WORKLOADS for one in seen.of(kind, namespace) if _is_plain(one)]
+    workloads = _running(one for kind in WORKLOADS for one in seen.of(kind, namespace) if _is_plain(one))
     chosen = {name: _behind(one, workloads) for name, one in services.items()}
     why = {name: _reason(name, one, chosen, seen.of("Pod", namespace)) for name, one in services.items()}
     exposed = set(_exposed(services, seen.of("Ingress", namespace)))
@@ -59,6 +60,13 @@ def _is_plain(one: Json) -> bool:
     return labels.LANE not in marks and marks.get(labels.MANAGED_BY) != labels.MANAGED_BY_LANEWAY
 
 
+def _running(workloads: Iterable[Json]) -> list[Json]:
+    """The workloads that run pods; one that only holds a Rollout's template does not."""
+    found = rollouts.resolved(workloads)
+    templates = {rollouts.reference(one) for one in found}
+    return [one for one in found if (one["kind"], one["metadata"]["name"]) not in templates]
+
+
 def _behind(service: Json, workloads: Iterable[Json]) -> list[Json]:
     """The workloads whose pods a Service selects."""
     selector = (_spec(service).get("selector") or {}).items()
@@ -71,11 +79,11 @@ def _reason(name: str, service: Json, chosen: Mapping[str, Sequence[Json]], pods
     if why := eligibility.refusal(attachment.chain_of(service), service, pods):
         return why
     if not behind:
-        return "no Deployment or StatefulSet runs the pods that it selects"
+        return "no Deployment, StatefulSet or Rollout runs the pods that it selects"
     if len(behind) > 1:
         return f"it leads to several workloads: {', '.join(sorted(map(_called, behind)))}"
     if behind[0]["kind"] not in CLONEABLE:
-        return f"{_called(behind[0])} cannot be copied: only a Deployment or a StatefulSet can"
+        return f"{_called(behind[0])} cannot be copied: only a Deployment, a StatefulSet or a Rollout can"
     if all(protocol(one) is Protocol.TCP for one in spec["ports"]):
         return "none of its ports is HTTP, so no request of it can be told its lane"
     if behind[0]["spec"].get("volumeClaimTemplates"):

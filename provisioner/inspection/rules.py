@@ -10,9 +10,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from provisioner import labels
-from provisioner.chain.model import Chain, Driver, Protocol
+from provisioner.chain.model import Chain, Driver, Protocol, Service
 from provisioner.changes import Cause, Verdict
-from provisioner.copies import live, plan
+from provisioner.copies import live, plan, rollouts
 from provisioner.inspection import meshes
 from provisioner.inspection.findings import Finding, Severity
 from provisioner.inspection.gather import Seen
@@ -52,11 +52,11 @@ def _namespaces(chain: Chain, seen: Seen) -> Iterator[Finding]:
 
 def _copies(chain: Chain, seen: Seen) -> Iterator[Finding]:
     """What a lane with a copy of every service would refuse."""
-    known = [one for one in chain.services if seen.knows(one.namespace, *_COPYING)]
+    known = [one for one in chain.services if seen.knows(one.namespace, *_COPYING, *_more(one, seen))]
     here = tuple(dict.fromkeys(one.namespace for one in known))
     snapshot = plan.Snapshot(
         lane=None,
-        workloads=_of_baseline(seen, here, _WORKLOADS),
+        workloads=_of_baseline(seen, here, (*_WORKLOADS, rollouts.KIND)),
         services=_of_baseline(seen, here, ("Service",)),
         budgets=seen.of("PodDisruptionBudget", *here),
         claims=seen.of("PersistentVolumeClaim", *here),
@@ -66,6 +66,12 @@ def _copies(chain: Chain, seen: Seen) -> Iterator[Finding]:
     made = plan.make(chain, Lane(chain.name, "laneway-check", uid="none"), wanted, snapshot)
     for name, problem in made.problems.items():
         yield _error(chain, f"service {name}", problem.reason, str(problem))
+
+
+def _more(service: Service, seen: Seen) -> tuple[str, ...]:
+    """What else has to be read to judge a service's copy; what the cluster does not serve, it has none of."""
+    kind = service.workload.kind
+    return (kind,) if kind == rollouts.KIND and kind not in seen.unserved else ()
 
 
 def _of_baseline(seen: Seen, namespaces: tuple[str, ...], kinds: tuple[str, ...]) -> tuple[Json, ...]:

@@ -69,7 +69,7 @@ def refusal(service: Service, found: Found) -> str:
         template.image(service, refusals.workload(service, (_resolved(found),)))
     except RefusedError as error:
         return str(error)
-    return _unnamed_routes(found.workload)
+    return rollouts.unnamed_routes(found.workload)
 
 
 def _resolved(found: Found) -> Json:
@@ -111,19 +111,3 @@ def _is_observed(found: Found) -> bool:
     if found.template is not None:
         seen.append((found.template, status.get("workloadObservedGeneration")))
     return all(str(one["metadata"].get("generation", 0)) == str(said) for one, said in seen)
-
-
-def _unnamed_routes(rollout: Json) -> str:
-    canary = (rollout["spec"].get("strategy") or {}).get("canary") or {}
-    istio = (canary.get("trafficRouting") or {}).get("istio") or {}
-    one = istio.get("virtualService")
-    for known in [one] if one else istio.get("virtualServices") or ():
-        if not known.get("routes"):
-            where = "virtualService.routes" if one else f"routes of {known.get('name')} in virtualServices"
-            return (
-                f"Rollout {rollout['metadata']['namespace']}/{rollout['metadata']['name']} weighs "
-                f"VirtualService {known.get('name')} and does not say which of its routes; with a second one "
-                "there, such as a lane's, Argo Rollouts holds it for invalid. Name the route in the "
-                f"VirtualService, and under trafficRouting.istio set {where}: [NAME]"
-            )
-    return ""

@@ -114,11 +114,21 @@ def test_an_ingress_tells_the_entry() -> None:
     assert drafted(*both)[1].entry.service == "frontend"
 
 
+def test_a_rollout_is_named_as_the_workload_wherever_its_template_is() -> None:
+    first = workload("orders", kind="Rollout")
+    second = workload("payment", kind="Rollout", workloadRef={"kind": "Deployment", "name": "pods"})
+    del second["spec"]["template"]
+    pods = workload("pods", replicas=0)
+    pods["spec"]["template"]["metadata"]["labels"] = {"app": "payment"}
+    _, chain = drafted(service("orders"), first, service("payment"), second, pods)
+    assert [str(one.workload) for one in chain.services] == ["Rollout/orders", "Rollout/payment"]
+
+
 LEFT_OUT: dict[str, tuple[list[Json], str, str]] = {
     "no selector": ([service("files", selector=None)], "files", "no selector"),
     "headless": ([service("files", clusterIP="None"), workload("files")], "files", "headless"),
     "external": ([service("mail", type="ExternalName")], "mail", "ExternalName"),
-    "nothing behind it": ([service("ghost")], "ghost", "no Deployment or StatefulSet"),
+    "nothing behind it": ([service("ghost")], "ghost", "no Deployment, StatefulSet or Rollout"),
     "a DaemonSet": ([service("agent"), workload("agent", kind="DaemonSet")], "agent", "DaemonSet/agent"),
     "a database": (
         [service("db", ports=[{"name": "tcp-sql", "port": 5432, "targetPort": "web"}]), workload("db")],

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from provisioner import snapshot
-from provisioner.chain.model import Lifecycle
+from provisioner.chain.model import Driver, Lifecycle
 from provisioner.cluster import NotFoundError
 from provisioner.copies import plan, rollouts
 from tests.support import baseline as b
@@ -69,3 +69,17 @@ def test_a_cluster_without_rollouts_is_one_that_has_none() -> None:
     service = clones.service(case("rollout"))
     found = snapshot.read(b.chain(service), b.lane(), WithoutRollouts())  # type: ignore[arg-type]
     assert found.workloads == ()
+
+
+@pytest.mark.parametrize(("driver", "refused"), [(Driver.ISTIO, True), (Driver.ENVOY, False)])
+def test_a_rollout_that_names_no_route_is_refused_where_lanes_would_add_some(
+    driver: Driver, refused: bool
+) -> None:
+    given = case("rollout")
+    found = given["objects"][0]
+    found["spec"]["strategy"]["canary"]["trafficRouting"]["istio"]["virtualService"].pop("routes")
+    service = clones.service(given)
+    chain = replace(b.chain(service), driver=driver)
+    around = plan.Snapshot(None, (found,), tuple(given["objects"][1:]))
+    made = plan.make(chain, b.lane(), [b.wanted(service, given["image"])], around)
+    assert ("virtualService.routes: [NAME]" in str(made.problems.get("payment", ""))) is refused
