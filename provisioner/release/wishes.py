@@ -24,7 +24,10 @@ def promote(release: Release, *, full: bool = False) -> Release:
     if release.phase in _HAS_ALL:
         raise _refused(release, "all requests are in it already, and the baseline takes its images")
     upto = len(release.strategy.steps) if full else release.step + 1
-    return replace(release, promoted=max(release.promoted, upto), paused=False)
+    anew = 1 if release.reason == Reason.INCONCLUSIVE else 0
+    return replace(
+        release, promoted=max(release.promoted, upto), paused=False, resumed=release.resumed + anew
+    )
 
 
 def pause(release: Release) -> Release:
@@ -39,16 +42,17 @@ def resume(release: Release) -> Release:
     """It goes on: from a pause by hand; after its baseline changed, with the baseline as it is now; after an
     analysis that came to nothing, with a new one; in a step that waits for somebody, to the next one."""
     _running(release, "resumed")
-    match _reason(release):
+    goes_on = replace(release, paused=False, resumed=release.resumed + 1)
+    match release.reason:
         case Reason.BASELINE_CHANGED:
-            return replace(release, paused=False, accepted=str(release.status.get("found", "")))
+            return replace(goes_on, accepted=str(release.status.get("found", "")))
         case Reason.INCONCLUSIVE:
-            return replace(release, paused=False, resumed=release.resumed + 1)
+            return goes_on
         case Reason.MANUAL:
-            return promote(release)
+            return replace(goes_on, promoted=max(release.promoted, release.step + 1))
     if not release.paused:
         raise _refused(release, "it is not paused")
-    return replace(release, paused=False)
+    return goes_on
 
 
 def abort(release: Release, why: str = "") -> Release:
@@ -71,7 +75,3 @@ def _running(release: Release, what: str) -> None:
 
 def _refused(release: Release, why: str) -> InputError:
     return InputError(why, where=f"release {release.name} of chain {release.chain}")
-
-
-def _reason(release: Release) -> str:
-    return str(release.status.get("reason", ""))

@@ -111,10 +111,10 @@ def commands(release: Release) -> str:
     goes_back = release.phase in _GOES_BACK or release.aborted
     if goes_back or release.phase in (Phase.RETURNING, Phase.SUCCEEDED):
         return ""
+    if release.paused or release.reason in _ASKS:
+        return f"laneway release resume {of}   or abort"
     if release.phase is Phase.FINISHING:
         return f"laneway release abort {of}"
-    if release.paused or release.status.get("reason") in _ASKS:
-        return f"laneway release resume {of}   or abort"
     if release.phase is Phase.PAUSED:
         return f"laneway release promote {of}   or abort"
     return f"laneway release promote {of}   or pause, abort"

@@ -45,6 +45,16 @@ def test_resuming_after_the_baseline_changed_accepts_the_one_that_is_there() -> 
     assert found.accepted == "f00d"
 
 
+def test_resuming_accepts_it_also_where_the_baseline_is_on_its_way_already() -> None:
+    found = wishes.resume(at(Phase.FINISHING, reason=Reason.BASELINE_CHANGED.value, found="f00d"))
+    assert found.accepted == "f00d"
+
+
+def test_promoting_beyond_an_analysis_that_came_to_nothing_ends_that_too() -> None:
+    found = wishes.promote(at(Phase.PAUSED, reason=Reason.INCONCLUSIVE.value))
+    assert (found.promoted, found.resumed) == (1, 1)
+
+
 def test_resuming_after_an_analysis_that_came_to_nothing_says_so_anew_each_time() -> None:
     once = wishes.resume(at(Phase.PAUSED, reason=Reason.INCONCLUSIVE.value))
     assert (once.resumed, wishes.resume(once).resumed) == (1, 2)
