@@ -132,11 +132,11 @@ def release(
     services: Sequence[str] = ("payment",),
     *,
     phase: Phase = Phase.PROGRESSING,
-    strategy: Strategy = Strategy(),
+    strategy: Strategy | None = None,
 ) -> Json:
     """A Release that takes so many percent."""
     changes = tuple(Change(one, f"{one}:2") for one in services)
-    made = Release("shop", name, changes, strategy).to_object()
+    made = Release("shop", name, changes, strategy or Strategy()).to_object()
     marks = {"uid": f"uid-of-{name}", "resourceVersion": "1", "creationTimestamp": "2026-01-01T00:00:00Z"}
     status = {"phase": phase.value, "weight": weight}
     return {**made, "metadata": {**made["metadata"], **marks}, "status": status}

@@ -14,6 +14,7 @@ from provisioner.chain.model import Carriers
 from provisioner.routing.envoy import clusters, defaults
 from provisioner.routing.envoy import entrance as entering
 from provisioner.routing.envoy.entrance import Entrance
+from provisioner.routing.envoy.node import ADMIN, COUNTERS
 from provisioner.routing.envoy.resources import LISTENER, Resource, extension, from_json
 from provisioner.routing.envoy.routes import LUA, TARGET, local_replies, route_table
 from provisioner.routing.intent import Port, Service
@@ -86,7 +87,8 @@ def fallback(service: Service, port: Port) -> Resource:
 
 
 def ready(address: str, port: int) -> Resource:
-    """Answers the readiness probe: 200, and 503 from `healthcheck/fail` on, when the pod is leaving."""
+    """Answers the readiness probe: 200, and 503 from `healthcheck/fail` on, when the pod is leaving. Gives
+    Envoy's counters to read, and nothing else of what Envoy's admin interface can do."""
     check = {
         "pass_through_mode": False,
         "headers": [{"name": ":path", "string_match": {"exact": "/ready"}}],
@@ -101,9 +103,18 @@ def ready(address: str, port: int) -> Resource:
             ),
             router(),
         ],
-        "route_config": {"virtual_hosts": [{"name": READY, "domains": ["*"]}]},
+        "route_config": {
+            "virtual_hosts": [{"name": READY, "domains": ["*"], "routes": [_counters()]}],
+            # pods that started before there was the cluster do without counters, not without readiness
+            "validate_clusters": False,
+        },
     }
     return from_json(LISTENER, READY, _bound(READY, address, port, extension(HTTP, HTTP_MESSAGE, manager)))
+
+
+def _counters() -> Json:
+    reading = {"name": ":method", "string_match": {"exact": "GET"}}
+    return {"match": {"path": COUNTERS, "headers": [reading]}, "route": {"cluster": ADMIN}}
 
 
 def _bound(name: str, address: str, port: int, network_filter: Json) -> Json:

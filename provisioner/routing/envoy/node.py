@@ -6,9 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-READY_PORT = 10000  # the readiness probe's; Services' listener ports follow it
+READY_PORT = 10000  # of the readiness probe and of counters; Services' listener ports follow it
+COUNTERS = "/stats/prometheus"  # the path of Envoy's counters at that port
 FIRST_LISTENER = 10001
 DISCOVERY = "laneway-discovery"  # the cluster in each bootstrap that leads to `laneway router`
+ADMIN = "laneway-admin"  # the one that leads to Envoy's own admin interface
 
 
 @dataclass(frozen=True)

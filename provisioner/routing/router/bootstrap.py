@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from provisioner.routing.envoy import Node
-from provisioner.routing.envoy.node import DISCOVERY
+from provisioner.routing.envoy.node import ADMIN, DISCOVERY
 
 Json = dict[str, Any]
 
@@ -46,8 +46,15 @@ def bootstrap(node: Node, discovery: tuple[str, int], admin: str, warm: int | No
         ],
         "cluster_manager": {"load_stats_config": _reports()},
         "dynamic_resources": {"ads_config": _ads(), "cds_config": _from_ads(), "lds_config": _from_ads()},
-        "static_resources": {"clusters": [_discovery_cluster(discovery, warm)]},
+        "static_resources": {"clusters": [_discovery_cluster(discovery, warm), _admin_cluster(admin)]},
     }
+
+
+def _admin_cluster(path: str) -> Json:
+    """What the listener of readiness reads counters from."""
+    endpoint = {"endpoint": {"address": {"pipe": {"path": path}}}}
+    assignment = {"cluster_name": ADMIN, "endpoints": [{"lb_endpoints": [endpoint]}]}
+    return {"name": ADMIN, "type": "STATIC", "connect_timeout": "1s", "load_assignment": assignment}
 
 
 def _from_ads() -> Json:

@@ -4,9 +4,10 @@ A process of its own beside Envoy, for the start alone: `laneway envoy` starts i
 It looks for a router first, and serves nothing when it finds one: a snapshot knows of no lane's pods, so that
 an Envoy which began with it would answer requests for lanes by the baseline until the router had spoken.
 It speaks the router's discovery protocol on a port of the pod's loopback, which Envoy takes when the router
-does not answer. Where the baseline's pods are now it asks DNS, by the names of the twins: a snapshot may be
-older than they are. It ends when the router could be reached for a few seconds; Envoy then goes on there, and
-is told only what differs. It also ends with the process that started it.
+does not answer. Where the pods of the baseline, and of a release, are now it asks DNS, by the names of their
+headless Services: a snapshot may be older than they are. It ends when the router could be reached for a few
+seconds; Envoy then goes on there, and is told only what differs. It also ends with the process that started
+it.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import structlog
@@ -24,7 +25,6 @@ from provisioner.errors import LanewayError
 from provisioner.routing.envoy import Compiler, Node, Resources
 from provisioner.routing.intent import ChainIntent
 from provisioner.routing.router import discovery, launch, snapshot
-from provisioner.routing.router.attachment import twin_name
 
 log = structlog.get_logger()
 
@@ -41,7 +41,8 @@ class Warm:
     """What is told; nothing before DNS was asked once."""
 
     def __init__(self, intent: ChainIntent) -> None:
-        self._intent = intent
+        self._kept = self._intent = intent
+        self._known: dict[str, tuple[str, ...]] = {}
         self._resolved = False
         self._shared = Compiler()
         self._waiting: set[asyncio.Event] = set()
@@ -58,19 +59,17 @@ class Warm:
         return {**self._shared.shared(self._intent, node.namespace), **own.own(self._intent, node)}
 
     async def resolve(self) -> None:
-        """Takes in where the baseline's pods are by now."""
-        found = await asyncio.gather(*(_addresses(*one) for one in self._names()))
-        known = {name: addresses for name, addresses in found if addresses}
-        self._intent, self._resolved = snapshot.moved(self._intent, known), True
+        """Takes in where the pods are by now; those that are not found are where they were found last."""
+        found = await asyncio.gather(*(_addresses(*one) for one in snapshot.names(self._kept)))
+        self._known |= {name: addresses for name, addresses in found if addresses}
+        self._intent, self._resolved = snapshot.moved(self._kept, self._known), True
         for event in self._waiting:
             event.set()
 
-    def _names(self) -> Iterable[tuple[str, str]]:
-        return ((one.name, f"{twin_name(one.name)}.{one.namespace}.svc") for one in self._intent.services)
 
-
-async def _addresses(service: str, host: str) -> tuple[str, tuple[str, ...]]:
-    """The service and the addresses behind a name; none when it has none, or DNS is silent."""
+async def _addresses(service: str, namespace: str) -> tuple[str, tuple[str, ...]]:
+    """The Service and the addresses behind it; none when it has none, or DNS is silent."""
+    host = f"{service}.{namespace}.svc"
     asking = asyncio.get_running_loop().getaddrinfo(host, None, type=socket.SOCK_STREAM)
     try:
         found = await asyncio.wait_for(asking, RESOLVE_SECONDS)

@@ -124,6 +124,12 @@ def world() -> Iterator[World]:
         yield World(stack)
 
 
+@pytest.fixture(scope="session")
+def new_world() -> Callable[[ExitStack], World]:
+    """Makes a world that ends with the stack."""
+    return World
+
+
 @pytest.fixture(scope="module")
 def doors() -> Iterator[Doors]:
     """The door of an entry; each is made once, and lasts as long as the module."""

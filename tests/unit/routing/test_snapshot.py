@@ -69,7 +69,7 @@ def test_three_thousand_sleeping_lanes_fit_a_config_map_many_times():
 
 
 def test_the_baseline_is_where_dns_says_at_the_port_that_it_had():
-    moved = port(snapshot.moved(intent(), {"payment": ("192.0.2.31", "192.0.2.30")}))
+    moved = port(snapshot.moved(intent(), {"payment-baseline": ("192.0.2.31", "192.0.2.30")}))
     assert moved.baseline == (Endpoint("192.0.2.30", 8080), Endpoint("192.0.2.31", 8080))
 
 

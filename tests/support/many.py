@@ -1,0 +1,51 @@
+"""Thousands of requests over a few connections: sent in batches, answered in their order."""
+
+from __future__ import annotations
+
+import json
+import socket
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import islice
+from typing import BinaryIO
+
+from provisioner.routing.envoy.node import FIRST_LISTENER
+
+BATCH = 64
+
+
+@dataclass(frozen=True)
+class Reply:
+    status: int
+    headers: Mapping[str, str]  # in lower case
+    body: bytes
+
+    @property
+    def name(self) -> str:
+        """Of the application that answered; its whole text where none did."""
+        return str(json.loads(self.body)["name"]) if self.status == 200 else self.body.decode()
+
+
+def request(headers: Mapping[str, str], path: str = "/") -> bytes:
+    lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+    return f"GET {path} HTTP/1.1\r\nhost: payment\r\n{lines}\r\n".encode()
+
+
+def ask(
+    host: str, wanted: Iterable[Mapping[str, str]], port: int = FIRST_LISTENER, path: str = "/"
+) -> Iterator[Reply]:
+    """The answers to requests with these headers, all on one connection."""
+    left = iter(wanted)
+    with socket.create_connection((host, port), 30) as connection, connection.makefile("rb") as answers:
+        while batch := list(islice(left, BATCH)):
+            connection.sendall(b"".join(request(headers, path) for headers in batch))
+            yield from (_reply(answers) for _ in batch)
+
+
+def _reply(answers: BinaryIO) -> Reply:
+    status = int(answers.readline().split()[1])
+    headers = {}
+    while (line := answers.readline().strip()) != b"":
+        name, _, value = line.decode("latin-1").partition(": ")
+        headers[name.lower()] = value
+    return Reply(status, headers, answers.read(int(headers["content-length"])))
