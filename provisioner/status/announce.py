@@ -16,7 +16,7 @@ from provisioner import labels
 from provisioner.cluster import Cluster
 from provisioner.errors import ConflictError, LanewayError
 from provisioner.lane.model import Lane, moment, stamp
-from provisioner.release.model import Phase, Release
+from provisioner.release.model import Phase, Reason, Release
 from provisioner.status.timeline import Happening
 
 Json = dict[str, Any]
@@ -25,8 +25,9 @@ _MOST_LETTERS = 1024  # what the API server takes of a message
 _WARNINGS = frozenset((Happening.DEGRADED, Happening.BLOCKED, Happening.PUT_BACK))
 # what these say is told by the Events around them
 _UNTOLD = frozenset((Happening.APPLIED, Happening.REMOVED))
-# in these a release goes back, or waits for somebody
-_ADVERSE = frozenset((Phase.PAUSED, Phase.RESTORING, Phase.ROLLING_BACK, Phase.ROLLED_BACK))
+# of a release: it goes back, or asks about what nobody planned
+_GOES_BACK = frozenset((Phase.RESTORING, Phase.ROLLING_BACK, Phase.ROLLED_BACK))
+_ASKS = frozenset((Reason.BASELINE_CHANGED, Reason.INCONCLUSIVE))
 
 log = structlog.get_logger()
 
@@ -52,7 +53,7 @@ def release_news(cluster: Cluster, release: Release, status: Json) -> None:
     for entry in status.get("timeline") or ():
         if entry["sequence"] in known:
             continue
-        warning = entry["phase"] in _ADVERSE
+        warning = entry["phase"] in _GOES_BACK or entry["reason"] in _ASKS
         told, at = entry.get("message") or entry["event"], moment(entry["at"])
         if not tell(cluster, about_release(release), entry["event"], told, at, warning=warning):
             return
