@@ -15,12 +15,19 @@ Json = dict[str, Any]
 
 @dataclass(frozen=True)
 class Copy:
-    """A service's copy in the release's lane. `ready` pods of `wanted`; `trouble` says why it cannot become
-    ready, such as a crash loop or an image that cannot be pulled; empty while it may."""
+    """A service's copy in the release's lane. `ready` pods of `wanted`, all of its newest template; `serving`
+    are those of any template, None where that is the same. `trouble` says why it cannot become ready, such as
+    a crash loop or an image that cannot be pulled; empty while it may."""
 
     wanted: int
     ready: int
     trouble: str = ""
+    serving: int | None = None
+
+    @property
+    def serves(self) -> bool:
+        """Whether any of its pods takes requests."""
+        return bool(self.ready if self.serving is None else self.serving)
 
 
 @dataclass(frozen=True)
