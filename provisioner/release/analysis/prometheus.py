@@ -31,7 +31,7 @@ def ask(client: httpx.Client, url: str, query: str, until: float) -> Answer:
     """The value of a query now. `until`, on the monotonic clock, it is given up."""
     place = _hidden(url)
     left = max(0.1, until - time.monotonic())
-    asked = {"query": query, "timeout": f"{left:.1f}s"}
+    asked = {"query": query, "timeout": f"{1000 * left:.0f}ms"}
     try:
         with client.stream("GET", f"{url.rstrip('/')}/api/v1/query", params=asked, timeout=left) as answer:
             return read(place, answer.status_code, _body(answer, until))

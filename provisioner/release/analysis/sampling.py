@@ -49,7 +49,8 @@ def take(
     read = [one for one in said.values() if isinstance(one, Reading)]
     failures = [one.message for one in said.values() if isinstance(one, Failure)]
     present = [one.uid for one in envoys]
-    book = counting.recall(memory.counters).entered(read, present, now, analysis.window)
+    book = counting.recall(memory.counters)
+    book = book.entered(read, present, now, analysis.window) if read else book
     trouble = trouble or ("" if read else "; ".join(failures[:1]))
     samples = {
         metric.name: _answered(found, said) if found else counted(metric, book, trouble)
