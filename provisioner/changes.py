@@ -5,6 +5,7 @@
     a service that it depends on is in               in    DependsOn, at any distance
     the lane's mode is `all`                         in    EveryService, as the baseline runs it
     its code lies in a repository without a member   out   OtherRepository
+    a release brings it, and the lane is its         in    Released: git is not asked there
     else                                             out   Unchanged
 
 The first line that holds gives the reason. Each verdict has a sentence that names the path and the glob, so
@@ -21,7 +22,7 @@ from enum import StrEnum
 from provisioner.chain.globs import Match, globs
 from provisioner.chain.model import Chain, Repository, Service
 from provisioner.errors import ConfigError, InputError
-from provisioner.lane.model import Member, Mode
+from provisioner.lane.model import Lane, Member, Mode
 
 
 class Cause(StrEnum):
@@ -31,6 +32,7 @@ class Cause(StrEnum):
     SHARED_PATH = "SharedPath"
     DEPENDS_ON = "DependsOn"
     EVERY_SERVICE = "EveryService"
+    RELEASED = "Released"
     OTHER_REPOSITORY = "OtherRepository"
     UNCHANGED = "Unchanged"
 
@@ -77,6 +79,25 @@ def select(chain: Chain, sources: Sequence[Source], mode: Mode = Mode.LOOSE) -> 
     _spread(chain, newest, verdicts)
     rest = _unchanged if mode is Mode.ALL and newest else _out
     return tuple(verdicts.get(service.name) or rest(service, newest, verdicts) for service in chain.services)
+
+
+def released(chain: Chain, lane: Lane) -> tuple[Verdict, ...]:
+    """One verdict per service of a release's lane, in the chain's order. Raises ConfigError where the chain's
+    file no longer has one that is released."""
+    images = {one.service: one.image for one in lane.fixed}
+    if gone := sorted(images.keys() - {service.name for service in chain.services}):
+        raise ConfigError(
+            f"release {lane.release} has {', '.join(gone)}, which the chain's file no longer lists; "
+            f"bring it back, or: laneway release abort {chain.name} {lane.release}",
+            where=chain.source,
+        )
+    return tuple(_of_release(service.name, lane.release, images) for service in chain.services)
+
+
+def _of_release(name: str, release: str, images: Mapping[str, str]) -> Verdict:
+    if name in images:
+        return Verdict(name, True, Cause.RELEASED, f"release {release} brings {images[name]}", "")
+    return Verdict(name, False, Cause.UNCHANGED, f"release {release} does not change it", "")
 
 
 def _by_path(chain: Chain, service: Service, newest: Sequence[Source]) -> Verdict | None:

@@ -71,9 +71,9 @@ def _converge(chain: Chain, name: str, world: World, written: Lane | None) -> Ou
     lane = lane if lane.labelled else lanes.label(world.cluster, lane)
     if lane.going:
         return _close(chain, lane, world)
-    just_ended = written is not None and not written.members
+    just_ended = written is not None and not written.wanted
     lane = membership.agreed(lane, chain, world, just_ended=just_ended)
-    if not lane.members:
+    if not lane.wanted:
         return _close(chain, lane, world)
     return _Run(chain, lane, world, owns_nothing=written is not None and written.is_new).converge()
 
@@ -126,9 +126,7 @@ class _Run:
                 self.lane = self.routes.follow()
         try:
             with self._step("changes"):
-                sources = self._sources()
-                verdicts = changes.select(self.chain, sources, self.lane.mode)
-                wanted = self._wanted(verdicts, sources)
+                verdicts, wanted = self._fixed() if self.lane.release else self._changed()
         except LanewayError as problem:
             return self._blocked(problem)
         try:
@@ -161,9 +159,27 @@ class _Run:
 
     def _sleep(self, wanted: Sequence[Wanted]) -> Sleep:
         """A mesh has nobody who would notice a request for a lane that sleeps."""
-        if not wanted or self.routes.meshed:
+        if not wanted or self.routes.meshed or self.lane.release:
             return AWAKE
         return bedtime.sleep(self.chain, self.lane, self.world)
+
+    def _fixed(self) -> tuple[Sequence[Verdict], list[Wanted]]:
+        """What a release's lane has: what the release says, whatever branches do."""
+        self.family = Family()
+        verdicts = changes.released(self.chain, self.lane)
+        causes = {verdict.service: verdict for verdict in verdicts}
+        return verdicts, [
+            Wanted(
+                self.chain.service(one.service), one.image, causes[one.service], one.replicas, one.revision
+            )
+            for one in self.lane.fixed
+        ]
+
+    def _changed(self) -> tuple[Sequence[Verdict], list[Wanted]]:
+        """What the lane's branches change."""
+        sources = self._sources()
+        verdicts = changes.select(self.chain, sources, self.lane.mode)
+        return verdicts, self._wanted(verdicts, sources)
 
     def _sources(self) -> list[Source]:
         stacked = replace(self.lane, parent=decision.parent_of(self.lane, self.chain))

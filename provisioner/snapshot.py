@@ -9,7 +9,7 @@ from typing import Any
 from provisioner import labels
 from provisioner.chain.model import Chain
 from provisioner.cluster import Cluster, NotFoundError
-from provisioner.copies import live, rollouts
+from provisioner.copies import autoscaling, live, rollouts
 from provisioner.copies.plan import Snapshot
 from provisioner.copies.refusals import CLONEABLE
 from provisioner.lane.model import Lane
@@ -56,7 +56,8 @@ def read(
     workloads = listed(kinds, _NOT_OF_A_LANE)
     services = listed(("Service",), _NOT_OF_A_LANE)
     policies = listed((POLICY,), _NOT_OF_A_LANE)
-    mine = (POLICY, "Service", *_copied(chain))
+    scalers = (autoscaling.KIND,) if lane.release else ()
+    mine = (POLICY, "Service", *_copied(chain), *scalers)
     stripped = tuple(one for one in (*workloads, *services, *policies) if live.is_of(one, lane.uid))
     return Snapshot(
         lane=lane,
@@ -67,6 +68,7 @@ def read(
         claims=listed(("PersistentVolumeClaim",), _NOT_OF_A_LANE) if _use_claims(workloads) else (),
         owned=() if owns_nothing else (*listed(mine, of_lane(lane)), *stripped),
         pods=(),
+        autoscalers=listed(scalers, _NOT_OF_A_LANE),
     )
 
 

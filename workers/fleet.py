@@ -188,7 +188,7 @@ def _known(obj: Json) -> Known:
     waits = next((str(one.get("message", "")) for one in limited), "")
     holding, signs = admission.holding(found), sleeping.signs(found)
     lends = _lends(found)
-    return Known(found.phase, holding, derived, waits, not found.members, signs, found.parent, lends)
+    return Known(found.phase, holding, derived, waits, not found.wanted, signs, found.parent, lends)
 
 
 def _lends(found: lane.Lane) -> Lends | None:

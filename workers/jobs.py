@@ -93,7 +93,7 @@ def _converged_at_once(written: Lane | None, context: Context) -> bool:
     """Whether a lane that begins or ends converged within the job that wrote it, which spares reading what is
     known; what comes between is better done in a job of its own, where several events make one run.
     Whatever is in the way is for such a job, too: the delivery is safe in the cluster by now."""
-    if written is None or not (written.is_new or not written.members):
+    if written is None or not (written.is_new or not written.wanted):
         return False
     try:
         converge(written.chain, written.name, context, written)

@@ -17,6 +17,7 @@ QUEUE = "laneway"  # the Redis list that holds the jobs
 DELIVER = "laneway.deliver"
 CONVERGE = "laneway.converge"
 SWEEP = "laneway.sweep"
+RELEASE = "laneway.release"
 
 _EMBED: dict[str, None] = {"callbacks": None, "errbacks": None, "chain": None, "chord": None}
 

@@ -69,6 +69,15 @@ def converge_again(chain: str, lane: str) -> Job:
     return Job(message.CONVERGE, (chain, lane), f"again/{chain}.{lane}")
 
 
+def release(chain: str, name: str) -> Job:
+    return Job(message.RELEASE, (chain, name), f"release/{chain}.{name}")
+
+
+def release_again(chain: str, name: str) -> Job:
+    """As `release`, for a later time; it keeps no immediate one from being put."""
+    return Job(message.RELEASE, (chain, name), f"release-again/{chain}.{name}")
+
+
 def sweep() -> Job:
     return Job(message.SWEEP, (), "sweep")
 

@@ -37,7 +37,14 @@ def run(
     if not dry_run:
         jobs.reachable()
     enqueue = paced(jobs, world.settings.sweep_rate)
-    report = sweep(chains, world, dry_run=dry_run, confirm=confirm, enqueue=enqueue)
+    report = sweep(
+        chains,
+        world,
+        dry_run=dry_run,
+        confirm=confirm,
+        enqueue=enqueue,
+        advance=lambda chain, name: jobs.put(queue.release(chain, name)),
+    )
     if not dry_run:
         count(report)
     return report

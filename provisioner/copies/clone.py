@@ -10,7 +10,8 @@ What changes in a copy; everything else stays as it is:
     owner           the Lane: deleting it deletes the copy. It blocks a deletion of the Lane in the
                     foreground: `kubectl delete lane --cascade=foreground` returns when the pods are gone
     selector        the copy's own labels
-    replicas        1, or none while the lane sleeps
+    replicas        1, or none while the lane sleeps; of a release's lane what the release wants, or what the
+                    copy's autoscaler made of it (see `autoscaling`)
     image           of the service's container only
     environment     LANEWAY_LANE in every container, also of init, first, so that the others can refer to it
     hostPort        left out: the baseline has it
@@ -21,8 +22,9 @@ What changes in a copy; everything else stays as it is:
                     zero; Parallel, since one pod has no order, and OrderedReady never replaces a pod that
                     does not get ready
 
-A copy that does not follow its baseline (`lifecycle.follow: false`) notes on itself the baseline that it was
-derived from, and is derived from that again: so a push and a change by hand are seen to as ever.
+A copy that does not follow its baseline (`lifecycle.follow: false`, or a release's) notes on itself the
+baseline that it was derived from, and is derived from that again: so a push and a change by hand are seen to
+as ever.
 
 The copy's Service has the ports of the baseline's and the pods of the copy alone. It is headless, except
 where a mesh routes to it: to a sidecar of Istio a headless Service is an address to pass on, no destination.
@@ -77,6 +79,7 @@ class Order:
     follows: bool = True  # the baseline's changes
     replicas: int = 1  # 0: it sleeps
     headless: bool = True  # its Service
+    revision: str = ""  # of the baseline, if it does not follow: one of another is derived anew
 
     @property
     def labels(self) -> dict[str, str]:

@@ -9,7 +9,8 @@
 - What is owned and no longer wanted is removed. An object that cannot be changed into the wanted one, or that
   an earlier lane of the same name left behind, is removed first, and written by the run after that.
 - Nothing that belongs to somebody else is written: such a name is a ForeignObjectError that says whose it is.
-- NetworkPolicies and Services are written before workloads, and removed after them.
+- NetworkPolicies and Services are written before workloads, and removed after them; autoscalers the other way
+  round.
 """
 
 from __future__ import annotations
@@ -18,10 +19,19 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from provisioner import labels
 from provisioner.chain.model import Chain, Driver, Service
 from provisioner.changes import Verdict
-from provisioner.copies import clone, live, placement, policies, refusals, rollouts, selection
+from provisioner.copies import (
+    autoscaling,
+    clone,
+    derivation,
+    live,
+    placement,
+    policies,
+    refusals,
+    rollouts,
+    selection,
+)
 from provisioner.copies.policies import Copied, Kin
 from provisioner.errors import ForeignObjectError, LanewayError
 from provisioner.lane.model import Lane
@@ -29,7 +39,7 @@ from provisioner.lane.model import Lane
 Json = dict[str, Any]
 Identity = tuple[str, str, str]
 
-APPLY_ORDER = ("NetworkPolicy", "Service", "StatefulSet", "Deployment")
+APPLY_ORDER = ("NetworkPolicy", "Service", "StatefulSet", "Deployment", autoscaling.KIND)
 
 
 @dataclass(frozen=True)
@@ -45,15 +55,19 @@ class Snapshot:
     owned: tuple[Json, ...] = ()  # this lane's NetworkPolicies, Services and workloads
     pods: tuple[Json, ...] = ()  # this lane's
     claims: tuple[Json, ...] = ()  # PersistentVolumeClaims of the baseline
+    autoscalers: tuple[Json, ...] = ()  # of the baseline, as far as a release's lane needs them
 
 
 @dataclass(frozen=True)
 class Wanted:
-    """One service that belongs into the lane. `image` None: the one that its baseline has."""
+    """One service that belongs into the lane. `image` None: the one that its baseline has; `replicas` None:
+    as many as the lane's others; `revision`: of the baseline to derive it from, empty for any."""
 
     service: Service
     image: str | None
     cause: Verdict
+    replicas: int | None = None
+    revision: str = ""
 
 
 @dataclass(frozen=True)
@@ -90,11 +104,10 @@ class Plan:
 
 
 def make(chain: Chain, lane: Lane, wanted: Sequence[Wanted], snapshot: Snapshot, replicas: int = 1) -> Plan:
-    """The plan for one lane; `lane` has its uid, and each of its workloads so many replicas. Raises nothing
-    for a service that cannot be cloned: see `Plan.problems`."""
+    """The plan for one lane; `lane` has its uid, and each of its workloads so many replicas unless it says
+    how many itself. Raises nothing for a service that cannot be cloned: see `Plan.problems`."""
     snapshot = replace(snapshot, workloads=rollouts.resolved(snapshot.workloads))
-    follow, headless = chain.lifecycle.follow, chain.driver is Driver.ENVOY
-    orders = [clone.Order(lane, one.service, one.image, follow, replicas, headless) for one in wanted]
+    orders = [_order(chain, lane, one, replicas) for one in wanted]
     copies, problems = _copies(orders, chain, snapshot)
     kept = [one for one in snapshot.owned if live.service_of(one) in problems]
     owned = {identity(one): one for one in snapshot.owned}
@@ -106,6 +119,18 @@ def make(chain: Chain, lane: Lane, wanted: Sequence[Wanted], snapshot: Snapshot,
         removals=_removals((*stale, *replaced)),
         problems=problems,
         desired=tuple(_ordered((*copies, *kept))),
+    )
+
+
+def _order(chain: Chain, lane: Lane, wanted: Wanted, replicas: int) -> clone.Order:
+    return clone.Order(
+        lane,
+        wanted.service,
+        wanted.image,
+        follows=chain.lifecycle.follow and not lane.release,
+        replicas=replicas if wanted.replicas is None else wanted.replicas,
+        headless=chain.driver is Driver.ENVOY,
+        revision=wanted.revision,
     )
 
 
@@ -145,7 +170,7 @@ def _copy(order: clone.Order, chain: Chain, snapshot: Snapshot) -> tuple[Json, .
     service = order.service
     if order.image is not None:
         refusals.image(service, order.image)
-    workload = _noted(order, snapshot) or rollouts.as_deployment(
+    workload = derivation.noted(order, snapshot.owned, snapshot.workloads) or rollouts.as_deployment(
         refusals.workload(service, snapshot.workloads)
     )
     refusals.shared_routes(service, chain, snapshot.workloads)
@@ -162,17 +187,27 @@ def _copy(order: clone.Order, chain: Chain, snapshot: Snapshot) -> tuple[Json, .
             *placement.own_rules(workload, _others(service, near)),
         ),
     )
-    made = clone.make(order, baseline)
-    made = (*_twins(order, baseline, made[-1], chain, snapshot), *made)
+    made = _scaled(order, clone.make(order, baseline), snapshot)
+    made = (*_twins(order, baseline, made, chain, snapshot), *made)
     _refuse_foreign(made, order.lane, snapshot)
     return made
 
 
+def _scaled(order: clone.Order, made: tuple[Json, ...], snapshot: Snapshot) -> tuple[Json, ...]:
+    """The objects of a copy with an autoscaler, where its baseline has one."""
+    scaler = autoscaling.of(order.service, snapshot.autoscalers)
+    if scaler is None:
+        return made
+    *others, workload = made
+    there = {identity(one): one for one in snapshot.owned}.get(identity(workload))
+    return (*others, autoscaling.scaled(workload, there), autoscaling.copy(order, scaler, workload))
+
+
 def _twins(
-    order: clone.Order, baseline: clone.Baseline, copy: Json, chain: Chain, snapshot: Snapshot
+    order: clone.Order, baseline: clone.Baseline, made: Iterable[Json], chain: Chain, snapshot: Snapshot
 ) -> tuple[Json, ...]:
     """The NetworkPolicies of one copy."""
-    after = copy["spec"]["template"]["metadata"]["labels"]
+    (after,) = (one["spec"]["template"]["metadata"]["labels"] for one in made if "template" in one["spec"])
     return policies.twins(Copied(order, baseline.pod_labels, after), _kin(chain, snapshot), snapshot.policies)
 
 
@@ -197,23 +232,6 @@ def _key(workload: Json) -> tuple[str, str]:
     return workload["kind"], workload["metadata"]["name"]
 
 
-def _noted(order: clone.Order, snapshot: Snapshot) -> Json | None:
-    """The baseline that a copy which does not follow was derived from."""
-    for one in () if order.follows else snapshot.owned:
-        if live.service_of(one) != order.service.name or live.is_left_over(one, order.lane.uid):
-            continue
-        try:
-            if (found := clone.derived_from(one)) is not None:
-                return found
-        except ValueError:
-            refusals.refuse(
-                order.service,
-                f"the annotation {labels.DERIVED_FROM} of its copy is not as Laneway wrote it; "
-                "remove the copy, and it is derived from the baseline of now",
-            )
-    return None
-
-
 def _within(namespace: str, snapshot: Snapshot) -> Snapshot:
     """What of the baseline lies in one namespace, where its selectors act."""
 
@@ -225,7 +243,8 @@ def _within(namespace: str, snapshot: Snapshot) -> Snapshot:
 
 def _refuse_foreign(copy: Iterable[Json], lane: Lane, snapshot: Snapshot) -> None:
     """Refuses a copy of which an object would take the name of somebody else's."""
-    there = {identity(one): one for one in (*snapshot.workloads, *snapshot.services, *snapshot.policies)}
+    theirs = (*snapshot.workloads, *snapshot.services, *snapshot.policies, *snapshot.autoscalers)
+    there = {identity(one): one for one in theirs}
     there |= {identity(one): one for one in snapshot.owned if live.is_foreign(one)}
     for one in copy:
         other = there.get(identity(one))

@@ -91,9 +91,9 @@ def rules(chain: Chain) -> Rules:
 
 def holding(lane: Lane) -> Holding | None:
     """What a Lane of the cluster takes; None where it takes nothing and wants nothing: it ends before it was
-    let in. One that is going counts until it is gone. One that sleeps has no pods."""
+    let in, or is a release's. One that is going counts until it is gone. One that sleeps has no pods."""
     admitted = is_admitted(lane)
-    if lane.created is None or not (admitted or lane.members):
+    if lane.release or lane.created is None or not (admitted or lane.members):
         return None
     inside = sum(bool(one["inLane"]) for one in lane.status.get("services") or ())
     return Holding(

@@ -57,6 +57,7 @@ class Reason(StrEnum):
     FORK_REFUSED = "ForkRefused"  # the chain takes no forks
     AWAITING_APPROVAL = "AwaitingApproval"  # this sha of a fork has not been approved
     NOT_IN_CHAIN = "NotInChain"  # the chain does not list the repository
+    OF_A_RELEASE = "LaneOfARelease"  # a release has the lane of that name, and takes no members
 
 
 @dataclass(frozen=True)
@@ -105,6 +106,9 @@ def fold(lane: Lane | None, event: ForgeEvent, chain: Chain, tombstones: Mapping
 def _fold(lane: Lane | None, event: ForgeEvent, chain: Chain, tombstones: Mapping[str, datetime]) -> Decision:
     if chain.repository(event.repository) is None:
         return Decision(Reason.NOT_IN_CHAIN, f"chain {chain.name} does not list {event.repository}")
+    if lane is not None and lane.release:
+        message = f"release {lane.release} has the lane of this name; the branch gets none while it lasts"
+        return Decision(Reason.OF_A_RELEASE, message)
     if event.kind is Kind.PUSHED:
         return _pushed(lane, event)
     if event.kind is Kind.DELETED:

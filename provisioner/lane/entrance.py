@@ -28,8 +28,9 @@ log = structlog.get_logger()
 
 
 def wait(chain: Chain, lane: Lane, pods: int, world: World) -> Wait | None:
-    """Why a lane that wants so many pods has to wait; None when it may start, or runs already."""
-    if admission.is_admitted(lane) or _is_roomy(chain, world):
+    """Why a lane that wants so many pods has to wait; None when it may start, or runs already. A release's is
+    bounded by its baseline alone."""
+    if lane.release or admission.is_admitted(lane) or _is_roomy(chain, world):
         return None
     total = world.settings.max_lanes_total
     others = lanes.every(world.cluster, "" if total else chain.name)

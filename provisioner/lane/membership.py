@@ -35,6 +35,8 @@ def agreed(lane: Lane, chain: Chain, world: World, *, just_ended: bool) -> Lane:
     Lane himself. Before that, an `opened` that was folded in at the same moment as its `closed` elsewhere may
     have written its Lane without knowing of it.
     """
+    if lane.release:
+        return lane
     candidates = decision.absent(lane, chain)
     if just_ended and len(candidates) <= 1:
         return lane

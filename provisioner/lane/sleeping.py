@@ -1,7 +1,8 @@
 """When a lane sleeps. Pure.
 
 A lane sleeps while nobody pushed to it or used it for `lifecycle.idle`, unless it is pinned. Both are told by
-`Lane.status.activeAt`, so whatever renews that wakes it: a push, a request that the waker holds, a person. It
+`Lane.status.activeAt`, so whatever renews that wakes it: a push, a request that the waker holds, a person. A
+release's lane never sleeps. It
 also sleeps when it was asked to make room for another (`restAskedAt`), until it is used again.
 
     awake      its copies run
@@ -60,7 +61,7 @@ AWAKE = Sleep(Rest.AWAKE)
 def is_idle(lane: Lane, chain: Chain, now: datetime) -> bool:
     """Whether the lane's time of idleness is over. What was not converged on yet is no idleness."""
     idle, noted = chain.lifecycle.idle, lane.status.get("activeAt")
-    if lane.pinned or not noted or timeline.pushed(lane):
+    if lane.pinned or lane.release or not noted or timeline.pushed(lane):
         return False
     if was_asked(lane):
         return True
@@ -102,6 +103,8 @@ def signs(lane: Lane) -> Signs | None:
     """None for a lane that has nothing to put to sleep, or has to be looked at for other reasons."""
     noted, services = lane.status.get("activeAt"), lane.status.get("services") or ()
     if lane.phase in (Phase.TERMINATING, Phase.PENDING, "") or lane.pinned or not noted:
+        return None
+    if lane.release:
         return None
     if timeline.pushed(lane) or not any(one["inLane"] for one in services):
         return None

@@ -32,12 +32,16 @@ def every(cluster: Cluster, chain: str = "") -> list[Lane]:
     return [Lane.from_object(found) for found in cluster.pages("Lane", labels=selector)]
 
 
-def write(cluster: Cluster, lane: Lane) -> Lane:
-    """Creates the Lane or changes its spec; whatever others put beside the spec stays. ConflictError when
-    it was written, created or deleted meanwhile."""
+def write(cluster: Cluster, lane: Lane, owner: Json | None = None) -> Lane:
+    """Creates the Lane or changes its spec; whatever others put beside the spec stays. `owner` is the
+    reference of what a new one is to go with. ConflictError when it was written, created or deleted
+    meanwhile."""
     if not lane.uid:
-        return Lane.from_object(cluster.create(lane.to_object()))
-    spec = {"ttl": None, "parent": None, **lane.spec()}
+        made = lane.to_object()
+        if owner is not None:
+            made["metadata"]["ownerReferences"] = [owner]
+        return Lane.from_object(cluster.create(made))
+    spec = {"ttl": None, "parent": None, "release": None, "services": None, **lane.spec()}
     patch = {"metadata": {"resourceVersion": lane.resource_version}, "spec": spec}
     return Lane.from_object(_merge(cluster, lane, patch))
 

@@ -110,7 +110,7 @@ def moves(lane: Lane) -> list[Entry]:
     """The opening, or the members that have another commit than the status knows of."""
     heads = {member.key: member.sha for member in lane.members}
     if "heads" not in lane.status:
-        return [Entry(Happening.OPENED, _listed(heads))]
+        return [Entry(Happening.OPENED, heads_of(lane))]
     known = {one["member"]: one["sha"] for one in lane.status["heads"]}
     moved = {key: sha for key, sha in heads.items() if known.get(key) != sha}
     gone = [f"{key} left" for key in sorted(known) if key not in heads]
@@ -147,7 +147,9 @@ def pushed(lane: Lane) -> bool:
 
 
 def heads_of(lane: Lane) -> str:
-    """The lane's members and where each is, for people."""
+    """The lane's members and where each is, for people; of a release's lane, the release."""
+    if lane.release:
+        return f"release {lane.release}"
     return _listed({member.key: member.sha for member in lane.members}) or "the lane has no members"
 
 

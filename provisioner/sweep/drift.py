@@ -54,6 +54,8 @@ def account(lane: Lane) -> Account:
 def unsettled(lane: Lane, chain: Chain, facts: Facts, now: datetime) -> tuple[Why, str] | None:
     """Why the lane has to converge, as far as it shows itself; None where only its objects can tell."""
     told = lane.status
+    if lane.release:
+        return Why.RELEASED, f"it is the lane of release {lane.release}"
     if not told.get("heads"):
         return Why.NO_STATUS, "it has not converged yet, or its status was lost"
     if told.get("observedGeneration") != lane.generation:

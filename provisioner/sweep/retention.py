@@ -54,6 +54,8 @@ class Why(StrEnum):
     CLOSED = "Closed"
     PULL_CLOSED = "PullRequestClosed"
     PULL_OPEN = "PullRequestOpen"  # at the forge, and no lane knows of it, or not at this commit
+    RELEASE_GONE = "ReleaseGone"  # a release's lane whose Release is not there any more
+    RELEASED = "Released"  # a release's lane, which only a convergence looks at
     RETARGETED = "Retargeted"  # at the forge, its base branch is another than its lane knows
     FORGE_SILENT = "ForgeSilent"
     BRANCH_GONE = "BranchGone"
@@ -223,7 +225,7 @@ def held(finding: Finding) -> Finding:
 
 def is_closing(lane: Lane) -> bool:
     """Whether the lane is on its way out already."""
-    return lane.phase == Phase.TERMINATING and not lane.members
+    return lane.phase == Phase.TERMINATING and not lane.wanted
 
 
 def _ended(member: Member, chain: Chain, facts: Facts) -> Ended | None:

@@ -46,6 +46,11 @@ def unlabelled(lane: Lane) -> Finding:
     return Finding(Action.REPAIR, Why.LABELS_LOST, lane.chain, lane.name, "", message)
 
 
+def orphaned(lane: Lane) -> Finding:
+    message = f"its release {lane.release} is not there any more; its copies go"
+    return Finding(Action.REMOVE_LANE, Why.RELEASE_GONE, lane.chain, lane.name, "", message)
+
+
 def retargeted(chain: str, event: ForgeEvent, base: str) -> Finding:
     key, lane = decision.member_key(event), names.lane_name(event.ref, event.fork)
     message = f"the forge lists it as one to merge into {event.base}; its lane knows {base}"

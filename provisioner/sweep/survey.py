@@ -10,6 +10,7 @@ In this order, whatever happens meanwhile being safe:
 4. the objects with a lane's label, page by page, each held against its lane and the baseline; one whose lane
    was not among those of 2 counts as lost only when the cluster still has no such Lane
 5. where lanes share routes, the objects that they share, for what those say of lanes that are gone
+6. the releases
 
 Kept in memory are a page of each kind, the baselines, what was found, and a short account of each lane.
 """
@@ -30,9 +31,10 @@ from provisioner.events import ForgeEvent
 from provisioner.lane import decision, membership
 from provisioner.lane import store as lanes
 from provisioner.lane.model import Lane, Member, object_name
-from provisioner.sweep import drift, remnants, retention, rows
+from provisioner.sweep import drift, released, remnants, retention, rows
 from provisioner.sweep.drift import Account, Derived
 from provisioner.sweep.inquiry import Inquiry
+from provisioner.sweep.released import Releases
 from provisioner.sweep.retention import Action, Finding, Limits, Why
 from provisioner.sweep.rows import Stale
 from provisioner.world import World
@@ -54,6 +56,7 @@ class Survey:
     stale: tuple[Stale, ...] = ()
     lost: tuple[Removal, ...] = ()
     unlabelled: tuple[Lane, ...] = ()
+    releases: Releases = field(default_factory=Releases)
     missing: tuple[tuple[str, ForgeEvent], ...] = ()  # chain, and a pull request that should hold a lane
     converge: tuple[tuple[str, str], ...] = ()  # chain, lane
     old: Mapping[str, int] = field(default_factory=dict)
@@ -78,6 +81,7 @@ class _Surveyor:
         self._held: dict[tuple[str, str], str] = {}  # chain and key of every member: its base branch
         self._suspects: list[Lane] = []
         self._unlabelled: list[Lane] = []
+        self._released: list[Lane] = []
         self._needs: dict[tuple[str, str], Finding] = {}
         self._kept: list[Finding] = []
         self._inquiry = Inquiry(self._chains, world, self._alive)
@@ -97,7 +101,9 @@ class _Surveyor:
             told = [retention.held(one) for one in told]
             stale, lost = [one for one in stale if retention.is_closing(one.lane)], []
         told += rows.lines(stale, closing=True)
+        releases = released.found(self._chains, self._released, self._world.cluster)
         repairs = [rows.unlabelled(lane) for lane in self._unlabelled]
+        repairs += [rows.orphaned(lane) for lane in releases.orphaned]
         return Survey(
             lanes=len(self._known),
             brake=brake,
@@ -112,6 +118,7 @@ class _Surveyor:
             stale=tuple(stale),
             lost=tuple(removal for removal, _, _ in lost),
             unlabelled=tuple(self._unlabelled),
+            releases=releases,
             missing=tuple(missing),
             converge=tuple(self._needs),
             old={} if brake else self._inquiry.old,
@@ -144,11 +151,13 @@ class _Surveyor:
 
     def _look_closer(self, lane: Lane, chain: Chain) -> None:
         facts = self._inquiry.facts[chain.name]
+        if lane.release:
+            self._released.append(replace(lane, status={}))
         if out := membership.taken_out(lane, chain, facts.tombstones):
             self._held.update(_bases(lane.chain, out))
             keys = ", ".join(member.key for member in out)
             self._need(lane, Why.MEMBERS_LOST, f"{keys} was taken out of its spec by hand")
-        elif not lane.members or retention.ended(lane, chain, facts, self._now):
+        elif not lane.wanted or retention.ended(lane, chain, facts, self._now):
             self._suspects.append(replace(lane, status=_essence(lane.status)))
         elif need := drift.unsettled(lane, chain, facts, self._now):
             self._need(lane, *need)
@@ -167,7 +176,7 @@ class _Surveyor:
         for lane in self._suspects:
             facts = self._inquiry.facts[lane.chain]
             endings = retention.ended(lane, self._chains[lane.chain], facts, self._now)
-            if endings or not lane.members:
+            if endings or not lane.wanted:
                 stale.append(Stale(lane, endings))
             else:
                 self._need(lane, Why.HEAD_MOVED, "its branch was missing a moment ago")

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
@@ -35,7 +35,7 @@ from provisioner.sweep.survey import Survey
 from provisioner.world import World
 
 Json = dict[str, Any]
-Enqueue = Callable[[str, str], None]  # chain, lane
+Enqueue = Callable[[str, str], object]  # chain, lane or release
 
 LEASE = "laneway-sweep"
 
@@ -67,8 +67,17 @@ class Report:
         }
 
 
-def sweep(chains: Iterable[Chain], world: World, *, dry_run: bool, confirm: bool, enqueue: Enqueue) -> Report:
-    """Sweeps all lanes once. `enqueue` is asked for the convergences that are due.
+def sweep(
+    chains: Iterable[Chain],
+    world: World,
+    *,
+    dry_run: bool,
+    confirm: bool,
+    enqueue: Enqueue,
+    advance: Enqueue = lambda chain, name: None,
+) -> Report:
+    """Sweeps all lanes once. `enqueue` is asked for the convergences that are due, `advance` for a look at
+    each release that is not over.
 
     Raises lease.HeldError when another sweep runs, ConflictError when this one lost its Lease, ClusterError.
     """
@@ -79,6 +88,8 @@ def sweep(chains: Iterable[Chain], world: World, *, dry_run: bool, confirm: bool
     with lease.hold(world.cluster, place, world.now) as held:
         found = survey.take(known.values(), world, confirm=confirm, alive=held.renew)
         _Sweeper(known, world, held, enqueue).carry_out(found)
+        for chain, name in found.releases.active:
+            advance(chain, name)
         report = _report(found, dry_run=False)
         announce.tell(world.cluster, held.found, *_summary(report), world.now())
     log.info("sweep.done", lanes=report.lanes, brake=report.brake, **_counted(report))
@@ -97,6 +108,8 @@ class _Sweeper:
             self._drop(stale)
         for lane in found.unlabelled:
             self._label(lane)
+        for lane in found.releases.orphaned:
+            self._disown(lane)
         for chain_name, event in found.missing:
             self._held.renew()
             self._take_in(self._chains[chain_name], event)
@@ -141,6 +154,14 @@ class _Sweeper:
         message = "; ".join(f"{one.member.key} left: {one.message}" for one in endings)
         announce.tell(self._world.cluster, announce.about(lane), reason, message, self._world.now())
         log.info("sweep.dropped", lane=lane.object_name, reason=reason, message=message)
+
+    def _disown(self, lane: Lane) -> None:
+        """Lets a lane end whose release is gone. One that was written meanwhile is looked at next time."""
+        try:
+            lanes.write(self._world.cluster, replace(lane, release="", fixed=()))
+        except ConflictError as error:
+            log.info("sweep.spared", kind="Lane", name=lane.object_name, why=error.message)
+        self._enqueue(lane.chain, lane.name)
 
     def _label(self, lane: Lane) -> None:
         metadata = {"labels": labels.of_lane(lane.chain, lane.name), "uid": lane.uid}
