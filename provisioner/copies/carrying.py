@@ -8,14 +8,15 @@ tried without effect first, so that a lasting refusal does not make and remove a
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any, Protocol
+from typing import Any
 
 import structlog
 
-from provisioner.cluster import FIELD_CONFLICT, Cluster
+from provisioner.cluster import Cluster
 from provisioner.copies import live
 from provisioner.copies.plan import Identity, Plan, Snapshot, Write, identity
-from provisioner.errors import ConflictError, ForeignObjectError, LanewayError, PermanentError
+from provisioner.copies.taking import applied
+from provisioner.errors import LanewayError, PermanentError
 from provisioner.lane.model import Lane
 from provisioner.status.readiness import State
 
@@ -52,13 +53,13 @@ class _Carrier:
     def _rehearse(self, writes: list[Write]) -> None:
         for write in writes:
             try:
-                _sent(write, self._cluster.rehearse)
+                applied(write.body, write.live, self._cluster.rehearse)
             except PermanentError as error:
                 self._problems[live.service_of(write.body)] = error
 
     def _write(self, write: Write) -> None:
         try:
-            self._live[identity(write.body)] = _sent(write, self._cluster.apply)
+            self._live[identity(write.body)] = applied(write.body, write.live, self._cluster.apply)
         except PermanentError as error:
             name = live.service_of(write.body)
             self._problems[name] = error
@@ -95,22 +96,3 @@ def _refused(lane: Lane) -> frozenset[str]:
     ordinary = {"", *State}
     services = lane.status.get("services") or ()
     return frozenset(one["name"] for one in services if one.get("state", "") not in ordinary)
-
-
-class _Send(Protocol):
-    def __call__(self, obj: Json, *, force: bool) -> Json: ...
-
-
-def _sent(write: Write, send: _Send) -> Json:
-    """A new object is applied without force, so that one that somebody else made meanwhile is not taken
-    over; a known one only if it is still as the plan saw it."""
-    if write.live is not None:
-        version = {"resourceVersion": write.live["metadata"]["resourceVersion"]}
-        return send({**write.body, "metadata": {**write.body["metadata"], **version}}, force=True)
-    try:
-        return send(write.body, force=False)
-    except ConflictError as error:
-        if error.reason != FIELD_CONFLICT:
-            raise  # somebody writes at this moment: look again
-        where = f"{write.kind} {write.namespace}/{write.name}"
-        raise ForeignObjectError(f"belongs to somebody else: {error.message}", where=where) from error
