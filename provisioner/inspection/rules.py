@@ -13,7 +13,7 @@ from provisioner import labels
 from provisioner.chain.model import Chain, Driver, Protocol, Service
 from provisioner.changes import Cause, Verdict
 from provisioner.copies import live, plan, rollouts
-from provisioner.inspection import meshes
+from provisioner.inspection import meshes, releases
 from provisioner.inspection.findings import Finding, Severity
 from provisioner.inspection.gather import Seen
 from provisioner.lane.model import Lane
@@ -36,6 +36,7 @@ def findings(chain: Chain, seen: Seen, discovery_port: int) -> list[Finding]:
         for namespace in chain.namespaces:
             found += _attaching(chain, namespace, seen, discovery_port)
     found += meshes.findings(chain, seen)
+    found += releases.findings(chain, seen)
     return sorted(set(found))
 
 
