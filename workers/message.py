@@ -18,6 +18,7 @@ DELIVER = "laneway.deliver"
 CONVERGE = "laneway.converge"
 SWEEP = "laneway.sweep"
 RELEASE = "laneway.release"
+NOTIFY = "laneway.notify"
 
 _EMBED: dict[str, None] = {"callbacks": None, "errbacks": None, "chain": None, "chord": None}
 

@@ -78,6 +78,15 @@ def release_again(chain: str, name: str) -> Job:
     return Job(message.RELEASE, (chain, name), f"release-again/{chain}.{name}")
 
 
+def notify(chain: str, name: str) -> Job:
+    return Job(message.NOTIFY, (chain, name), f"notify/{chain}.{name}")
+
+
+def notify_again(chain: str, name: str) -> Job:
+    """As `notify`, for a later time; it keeps no immediate one from being put."""
+    return Job(message.NOTIFY, (chain, name), f"notify-again/{chain}.{name}")
+
+
 def sweep() -> Job:
     return Job(message.SWEEP, (), "sweep")
 
