@@ -59,7 +59,7 @@ def _against_cluster(read: tuple[Chain, ...], current: Settings) -> list[Finding
     seen = gather.namespaces(reached, (name for chain in read for name in chain.namespaces), kinds)
     found += meshes.shared_hosts(read)
     for chain in read:
-        found += rules.findings(chain, seen, port)
+        found += rules.findings(chain, seen, port, current.namespace)
     return found
 
 

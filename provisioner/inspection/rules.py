@@ -28,13 +28,13 @@ _WORKLOADS = ("Deployment", "StatefulSet", "DaemonSet")
 _COPYING = ("Service", *_WORKLOADS, "PersistentVolumeClaim", "PodDisruptionBudget")
 
 
-def findings(chain: Chain, seen: Seen, discovery_port: int) -> list[Finding]:
+def findings(chain: Chain, seen: Seen, discovery_port: int, home: str = "") -> list[Finding]:
     """All that is wrong with a chain, sorted by what it is about; none when everything fits. `discovery_port`
-    is that which the routers use, as the settings say."""
+    is that which the routers use, and `home` the namespace of Laneway's workers, as the settings say."""
     found = [*_namespaces(chain, seen), *_copies(chain, seen), *_entry(chain, seen)]
     if chain.driver is Driver.ENVOY:
         for namespace in chain.namespaces:
-            found += _attaching(chain, namespace, seen, discovery_port)
+            found += _attaching(chain, namespace, seen, discovery_port, home)
     found += meshes.findings(chain, seen)
     found += releases.findings(chain, seen)
     return sorted(set(found))
@@ -94,7 +94,7 @@ def _entry(chain: Chain, seen: Seen) -> Iterator[Finding]:
         yield _error(chain, f"service {entry.name}", "EntryNotHttp", what)
 
 
-def _attaching(chain: Chain, namespace: str, seen: Seen, discovery_port: int) -> Iterator[Finding]:
+def _attaching(chain: Chain, namespace: str, seen: Seen, discovery_port: int, home: str) -> Iterator[Finding]:
     """What attaching would refuse, and what of an attachment is no longer as it was made."""
     if namespace in seen.absent or not seen.knows(namespace, "Service", "Pod"):
         return
@@ -112,7 +112,7 @@ def _attaching(chain: Chain, namespace: str, seen: Seen, discovery_port: int) ->
     yield from _habits(chain, fine)
     yield from _others(chain, names, services, pods)
     if seen.knows(namespace, "NetworkPolicy"):
-        yield from _policies(chain, _scene(chain, namespace, seen, discovery_port), fine, seen)
+        yield from _policies(chain, _scene(chain, namespace, seen, discovery_port, home), fine, seen)
 
 
 def _protocols(chain: Chain, services: Mapping[str, Json]) -> Iterator[Finding]:
@@ -195,11 +195,11 @@ def _router(chain: Chain, namespace: str, seen: Seen) -> Iterator[Finding]:
         yield (_warning if ready else _error)(chain, where, "RouterNotReady", what)
 
 
-def _scene(chain: Chain, namespace: str, seen: Seen, discovery_port: int) -> Scene:
+def _scene(chain: Chain, namespace: str, seen: Seen, discovery_port: int, home: str) -> Scene:
     """The whole chain's backends, as far as they can be attached, and the users' policies here."""
     known = tuple(one for place in chain.namespaces for one in _backends(chain, place, seen))
     users = policies.foreign(seen.of("NetworkPolicy", namespace))
-    return Scene(chain.name, namespace, known, users, discovery_port)
+    return Scene(chain.name, namespace, known, users, discovery_port, home)
 
 
 def _backends(chain: Chain, namespace: str, seen: Seen) -> Iterator[Backend]:

@@ -78,7 +78,12 @@ def _policies(chain: str, found: Sequence[Found], settings: RouterSettings) -> d
     everybody = tuple(one for here in found for one in here.backends)
     scenes = [
         policies.Scene(
-            chain, here.namespace, everybody, policies.foreign(here.policies), settings.discovery_port
+            chain,
+            here.namespace,
+            everybody,
+            policies.foreign(here.policies),
+            settings.discovery_port,
+            settings.home,
         )
         for here in found
     ]

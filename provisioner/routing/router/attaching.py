@@ -95,7 +95,8 @@ def _work(current: Settings, dry: bool, timeout: float) -> Work:
     from provisioner.routing.router.attach import Work
     from provisioner.routing.router.deployment import RouterSettings
 
-    router = RouterSettings(current.envoy_image, current.envoy_replicas, current.discovery_address)
+    pods = current.envoy_image, current.envoy_replicas
+    router = RouterSettings(*pods, current.discovery_address, current.namespace)
     return Work(cluster.connect(current.kubeconfig), router, timeout, dry)
 
 

@@ -32,6 +32,7 @@ class RouterSettings:
     image: str
     replicas: int
     discovery_address: str
+    home: str = ""  # the namespace of Laneway's workers, who read the counters of releases; empty: none do
 
     @property
     def discovery_port(self) -> int:

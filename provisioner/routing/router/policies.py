@@ -4,7 +4,8 @@ Requests went from a client's pod to an application's pod; now they go from the 
 from there to the application's. So that the same clients as before, and no others, get through:
 
 * the router's pods let in, at each listener port, exactly those that the policies of the Service's pods let
-  in at its target port: all, where no policy isolates them;
+  in at its target port: all, where no policy isolates them; and at the port of their readiness Laneway's
+  workers, who read there what a release's requests were answered;
 * the Service's pods let the router's pods in at their target ports, where a policy isolates them;
 * pods whose egress rules lead to a Service's pods may also go to the router's pods, at that Service's
   listener ports, by an addition to each such policy;
@@ -24,6 +25,7 @@ from typing import Any
 
 from provisioner import labels
 from provisioner.isolation import EGRESS, INGRESS, NAMESPACE_NAME
+from provisioner.routing.envoy.node import READY_PORT
 from provisioner.routing.router import deployment
 from provisioner.routing.router.attachment import canonical, digest
 from provisioner.routing.router.backends import Backend, Target
@@ -33,6 +35,7 @@ from provisioner.routing.router.peers import isolating, opens, takes
 Json = dict[str, Any]
 
 DNS = 53
+COMPONENT, WORKER = "app.kubernetes.io/component", "worker"  # as the chart labels its pods
 
 
 @dataclass(frozen=True)
@@ -45,6 +48,7 @@ class Scene:
     backends: tuple[Backend, ...]
     policies: tuple[Json, ...]
     discovery_port: int
+    home: str = ""  # the namespace of Laneway's workers; empty: nobody reads the router's counters
 
     @property
     def here(self) -> tuple[Backend, ...]:
@@ -146,9 +150,20 @@ def _admitted(scene: Scene) -> list[Json]:
                 key = canonical(allowed)
                 peers[key] = allowed
                 ports.setdefault(key, []).append(target.listener)
-    return [
+    clients = [
         {**({"from": peers[key]} if peers[key] else {}), "ports": _ports(ports[key])} for key in sorted(peers)
     ]
+    return [*clients, *_readers(scene)]
+
+
+def _readers(scene: Scene) -> Iterator[Json]:
+    """Who reads the router's counters."""
+    if scene.home:
+        worker = {
+            "namespaceSelector": {"matchLabels": {NAMESPACE_NAME: scene.home}},
+            "podSelector": {"matchLabels": {COMPONENT: WORKER}},
+        }
+        yield {"from": [worker], "ports": _ports([READY_PORT])}
 
 
 def _allowed_to(scene: Scene, backend: Backend, target: Target) -> Iterator[list[Json]]:

@@ -13,6 +13,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from provisioner import labels
+from provisioner.routing.envoy.node import READY_PORT
 from provisioner.routing.router import backends, deployment, policies
 from provisioner.routing.router.attachment import Attachment
 from provisioner.routing.router.policies import Scene
@@ -25,7 +26,7 @@ TEAMS = {"shop": {"team": "a"}, "bank": {"team": "b"}, "web": {"team": "b"}}  # 
 def pod(
     namespace: str, marks: dict[str, str], ports: dict[str, int] | None = None, address: str = "10.0.0.9"
 ) -> Pod:
-    return Pod(namespace, marks, address, ports or {}, TEAMS[namespace])
+    return Pod(namespace, marks, address, ports or {}, TEAMS.get(namespace, {}))
 
 
 # a chain of three Services in two namespaces, and pods that call them
@@ -68,7 +69,12 @@ def router(namespace: str) -> Pod:
 def scenes(rules: list[Json]) -> list[Scene]:
     return [
         Scene(
-            "shop", name, BACKENDS, tuple(one for one in rules if one["metadata"]["namespace"] == name), 18000
+            "shop",
+            name,
+            BACKENDS,
+            tuple(one for one in rules if one["metadata"]["namespace"] == name),
+            18000,
+            "laneway-system",
         )
         for name in ("bank", "shop")
     ]
@@ -165,6 +171,18 @@ def test_under_default_deny_the_router_reaches_discovery_and_nothing_else_abroad
     discovery = pod("web", {"app": "discovery"})
     assert allowed(after, router("shop"), discovery, 18000)
     assert not allowed(after, router("shop"), discovery, 18001)
+
+
+def test_under_default_deny_laneways_workers_alone_read_the_routers_counters() -> None:
+    after = [deny(), *(one for scene in scenes([deny()]) for one in policies.extensions(scene))]
+    reads = {
+        (space, component): allowed(
+            after, pod(space, {"app.kubernetes.io/component": component}), router("shop"), READY_PORT
+        )
+        for space in ("laneway-system", "web")
+        for component in ("worker", "serve")
+    }
+    assert [who for who, may in reads.items() if may] == [("laneway-system", "worker")]
 
 
 def test_under_default_deny_the_router_reaches_the_lanes_copies() -> None:
