@@ -9,16 +9,17 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
 from typing import Any
 
-from provisioner import labels, names
+from provisioner import labels
 from provisioner.chain.model import Chain, Protocol, Service, WhenFull
+from provisioner.chain.strategy import Strategy
 from provisioner.copies import selection
 from provisioner.inspection.findings import Finding, Severity
 from provisioner.inspection.gather import Seen
 from provisioner.lane.model import Lane
+from provisioner.release.model import Phase, Release
 from provisioner.routing import drivers, mesh_intent
 from provisioner.routing import mesh as contract
 from provisioner.routing.protocols import HTTP_NAMES, TCP_PREFIXES, protocol
-from provisioner.routing.slices import Slice
 
 Json = dict[str, Any]
 
@@ -130,28 +131,21 @@ def _routing(chain: Chain, driver: contract.Driver, seen: Seen) -> Iterator[Find
         _not_of_lanes(theirs),
         responder=contract.Responder("laneway-responder", "laneway-system", 8080, 8081),
     )
-    intent = mesh_intent.build(chain, services, _everywhere(chain, seen), [lane])
+    names = {one.name for one in chain.services}
+    slices = mesh_intent.everywhere(chain, services, LANE, names)
+    intent = mesh_intent.build(chain, services, slices, [lane], _release(chain))
     for one in driver.compile(intent, existing).findings:
         where = f"service {one.service}" if one.service else "routing"
         severity = Severity.ERROR if one.blocks else Severity.WARNING
         yield _finding(chain, where, severity, one.reason, one.message)
 
 
-def _everywhere(chain: Chain, seen: Seen) -> list[Slice]:
-    """A ready copy of each service."""
-    return [
-        Slice(
-            (service.namespace, names.derived(service.name, LANE)),
-            chain.name,
-            service.name,
-            LANE,
-            ("192.0.2.1",),
-            (),
-            tuple((port.get("name") or "", int(port["port"])) for port in live["spec"].get("ports") or ()),
-        )
-        for service in chain.services
-        if (live := _live(service, seen))
-    ]
+def _release(chain: Chain) -> Release | None:
+    """One as the chain's file says, in the middle; None where it says nothing."""
+    if chain.release == Strategy():
+        return None
+    status = {"phase": Phase.PROGRESSING.value, "weight": 50}
+    return Release(chain.name, LANE, (), chain.release, status=status)
 
 
 def _live(service: Service, seen: Seen) -> Json | None:

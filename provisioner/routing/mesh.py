@@ -8,7 +8,7 @@ only if they still are as `Existing` had them.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, Protocol
@@ -70,7 +70,7 @@ class Existing:
 
     `theirs` are the objects of the kinds in `Driver.reads` that are no lane's: the users', and what the
     chain's lanes share. `owned` are those of the lanes in `lanes`. `services` are the Services that are no
-    lane's.
+    lane's. `named` are the names of all the chain's lanes, read for the lane of a release alone.
     """
 
     lanes: Mapping[str, Lane] = field(default_factory=dict)  # those to write for, with their uids
@@ -78,6 +78,7 @@ class Existing:
     theirs: tuple[Json, ...] = ()
     owned: tuple[Json, ...] = ()
     responder: Responder | None = None
+    named: frozenset[str] = frozenset()
 
     def of(self, kind: str) -> tuple[Json, ...]:
         """The objects of a kind that are no lane's."""
@@ -112,6 +113,17 @@ class Settled:
     intent: ChainIntent | None = None
     version: str = ""
     stale: bool = False
+
+
+def unshared(findings: Iterable[Finding], services: Collection[str]) -> str:
+    """Why a release of these services cannot take requests, by what was found about its lane's routes; empty
+    where it can. `services` has the chain's entry among them."""
+    found = [
+        one.message
+        for one in findings
+        if one.reason == NOT_SHARED or (one.blocks and (not one.service or one.service in services))
+    ]
+    return "; ".join(found)
 
 
 BUILT_IN = Settled()  # of a chain that the built-in router routes: discovery sees to it

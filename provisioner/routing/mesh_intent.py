@@ -6,12 +6,13 @@ endpoints here, since a mesh finds them by itself.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from provisioner.chain.model import Chain
 from provisioner.chain.model import Service as Listed
 from provisioner.lane.model import Lane
+from provisioner.names import derived
 from provisioner.release.model import Release
 from provisioner.routing import lineage, share
 from provisioner.routing.intent import ChainIntent, Copy, Port, Service
@@ -56,6 +57,24 @@ def build(
         chain.failover,
         share.of_release(release, found),
     )
+
+
+def everywhere(chain: Chain, services: Iterable[Json], lane: str, names: Collection[str]) -> list[Slice]:
+    """What would be there if a lane had a ready copy of each of these services of the chain."""
+    there = {(one["metadata"]["namespace"], one["metadata"]["name"]): one for one in services}
+    return [
+        Slice(
+            (one.namespace, derived(one.name, lane)),
+            chain.name,
+            one.name,
+            lane,
+            ("192.0.2.1",),
+            (),
+            tuple((port.get("name") or "", int(port["port"])) for port in live["spec"].get("ports") or ()),
+        )
+        for one in chain.services
+        if one.name in names and (live := there.get((one.namespace, one.name)))
+    ]
 
 
 def _by_service(chain: Chain, slices: Iterable[Slice]) -> dict[tuple[str, str], dict[str, list[Slice]]]:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -26,10 +27,10 @@ from provisioner.copies import clone, live, taking
 from provisioner.copies.plan import identity
 from provisioner.errors import ForeignObjectError, PermanentError
 from provisioner.lane import store as lanes
-from provisioner.lane.model import Lane
+from provisioner.lane.model import Lane, Mode
 from provisioner.release import store as releases
-from provisioner.release.model import Release
-from provisioner.routing import drivers, lineage, mesh_intent, share
+from provisioner.release.model import Phase, Release
+from provisioner.routing import drivers, lineage, mesh, mesh_intent, share
 from provisioner.routing.intent import ChainIntent, State
 from provisioner.routing.mesh import BUILT_IN, Compiled, Driver, Existing, Finding, Responder, Settled
 from provisioner.routing.router import attachment
@@ -76,6 +77,16 @@ def forget(chain: Chain, lane: str, world: World) -> None:
         _withdraw(driver, chain, Lane(chain.name, lane), world)
 
 
+def trial(chain: Chain, release: Release, world: World) -> str:
+    """Why a release could take no requests with the routes that users have in the mesh now, and what to do;
+    empty where it could. Writes nothing. Raises as `settle`."""
+    driver = drivers.mesh(chain.driver)
+    if driver is None:
+        return ""
+    lane = Lane(chain.name, release.name, mode=Mode.MEMBERS, release=release.name, uid="none")
+    return _Settling(driver, chain, lane, world).trial(release)
+
+
 def former(chain: Chain, lane: Lane) -> Driver | None:
     """The driver by which a lane is routed still, where the chain has another one by now."""
     by = lane.status.get(ROUTED_BY, chain.driver)
@@ -114,6 +125,16 @@ class _Settling:
         self._withdraws = True
         return self._bring([], [])
 
+    def trial(self, release: Release) -> str:
+        existing = self._existing()
+        names = {one.service for one in release.changes}
+        slices = mesh_intent.everywhere(self._chain, existing.services, self._lane.name, names)
+        status = {"phase": Phase.PROGRESSING.value, "weight": 50}
+        taking = replace(release, status=status)
+        intent = mesh_intent.build(self._chain, existing.services, slices, [self._lane], taking)
+        found = self._driver.compile(intent, replace(existing, owned=())).findings
+        return mesh.unshared(found, {*names, self._chain.entry.service})
+
     def _bring(self, slices: list[Slice], family: list[Lane]) -> Settled:
         self._findings, self._changed, self._stale = set(), False, False
         existing = self._existing()
@@ -150,7 +171,13 @@ class _Settling:
             theirs=self._listed(self._driver.reads, NOT_OF_A_LANE),
             owned=self._listed(self._driver.owns, of_lane),
             responder=self._responder,
+            named=self._named(),
         )
+
+    def _named(self) -> frozenset[str]:
+        if not (self._lane.release and self._driver.heeds_releases) or self._withdraws:
+            return frozenset()
+        return frozenset(one.name for one in lanes.every(self._cluster, self._chain.name))
 
     def _listed(self, kinds: Iterable[str], selector: str) -> tuple[Json, ...]:
         return tuple(

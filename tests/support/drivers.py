@@ -133,4 +133,6 @@ def intent(case: Json, driver: str) -> ChainIntent:
 
 def existing(case: Json) -> Existing:
     """What a driver is told beside the intent."""
-    return Existing(lanes(case), services(case), tuple(case.get("theirs", ())), responder=RESPONDER)
+    known = lanes(case)
+    theirs = tuple(case.get("theirs", ()))
+    return Existing(known, services(case), theirs, responder=RESPONDER, named=frozenset(known))

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 from provisioner.copies import live as objects
 from provisioner.routing import mesh
-from provisioner.routing.gateway_api import entrance, reports, routes, scopes
+from provisioner.routing.gateway_api import dealt, entrance, reports, routes, scopes
 from provisioner.routing.gateway_api.references import GROUP, Place
 from provisioner.routing.gateway_api.refusals import findings
 from provisioner.routing.gateway_api.routes import Asking
@@ -49,7 +50,10 @@ class GatewayApi:
 
     def accepted(self, live: Json) -> Finding | None:
         """See `mesh.Driver`."""
-        return reports.of_route(live, objects.service_of(live)) if live["kind"] == "HTTPRoute" else None
+        if live["kind"] != "HTTPRoute":
+            return None
+        service = objects.service_of(live)
+        return reports.of_route(live, service) or reports.of_share(live, service)
 
 
 DRIVER: mesh.Driver = GatewayApi()
@@ -69,31 +73,69 @@ class _Compiling:
     def compiled(self) -> Compiled:
         said = findings(self._intent, self._existing)
         blocked = {one.service for one in said if one.blocks}
-        closed, open_to = self._by_trust()
+        open_to = [one for one in self._gateways if one not in self._closed]
         own = [
-            *(thing for scope in closed for thing in self._refused(scope)),  # before there is a lane to enter
+            # before there is a lane to enter
+            *(thing for scope in self._closed for thing in self._refused(scope)),
             *self._at_services(blocked),
             *(thing for scope in open_to for thing in self._by_header(scope, How.HEADER)),
             *(thing for lane in sorted(self._open) for thing in self._at_hosts(lane)),
+            *self._shares(blocked),
         ]
         more = (
+            *self._clashes,
             *entrance.findings(self._gateways, self._intent),
             *reports.of_gateways(self._gateways, self._existing),
         )
         return Compiled(own=_once(own), findings=tuple(sorted({*said, *more})))
 
     def _at_services(self, blocked: set[str]) -> Iterator[Json]:
-        users = self._existing.of("HTTPRoute")
-        for service in self._intent.services:
-            if service.name not in blocked:
-                for scope in scopes.at_service(service, scopes.standing(service, users), self._known):
-                    yield from self._by_header(scope, How.HEADER)
+        for scope in self._services:
+            if scope.service not in blocked:
+                yield from self._by_header(scope, How.HEADER)
 
-    def _by_trust(self) -> tuple[list[Scope], list[Scope]]:
-        """The scopes at Gateways where lanes may not be named by the header, and those where they may."""
-        told = [(scope, entrance.by_header(scope, self._intent)) for scope in self._gateways]
-        closed = [scope for scope, how in told if how is How.REFUSED]
-        return closed, [scope for scope, how in told if how is not How.REFUSED]
+    @cached_property
+    def _services(self) -> list[Scope]:
+        """The scopes whose parents are the chain's own Services."""
+        users = self._existing.of("HTTPRoute")
+        return [
+            scope
+            for service in self._intent.services
+            for scope in scopes.at_service(service, scopes.standing(service, users), self._known)
+        ]
+
+    def _shares(self, blocked: set[str]) -> Iterator[Json]:
+        """What leads the release's share into its lane, where that is one of those to write for."""
+        share = self._intent.share
+        lane = self._existing.lanes.get(share.lane) if share else None
+        if share is None or lane is None or self._clashes:
+            return
+        for scope in (one for one in self._entries if one.service not in blocked):
+            copies, closed = self._copies_at(scope, lane.name), scope in self._closed
+            others = self._existing.named - {lane.name} if not closed else ()
+            if rules := dealt.rules(scope, share, self._asking.asked(scope, lane, copies), others):
+                named = replace(scope, suffix=f"{scope.suffix}{dealt.SUFFIX}")
+                yield from routes.objects(named, lane, copies, rules)
+
+    @cached_property
+    def _entries(self) -> list[Scope]:
+        """Where the chain is entered, by its own Service and from Gateways."""
+        entry = self._intent.entry.service
+        here = [one for one in self._services if one.service == entry]
+        return [*here, *(one for one in self._gateways if entry and one.is_entry(entry))]
+
+    @cached_property
+    def _clashes(self) -> list[Finding]:
+        share = self._intent.share
+        if share is None or share.lane not in self._existing.lanes:
+            return []
+        carriers = self._intent.carriers
+        return [one for scope in self._entries for one in dealt.clashes(scope, share, carriers)]
+
+    @cached_property
+    def _closed(self) -> list[Scope]:
+        """The scopes at Gateways where lanes may not be named by the header."""
+        return [one for one in self._gateways if entrance.by_header(one, self._intent) is How.REFUSED]
 
     def _refused(self, scope: Scope) -> Iterator[Json]:
         for name in sorted(self._open):
@@ -105,7 +147,10 @@ class _Compiling:
 
     def _by_header(self, scope: Scope, how: How) -> Iterator[Json]:
         here = {place: by_lane for place in scope.places if (by_lane := self._copies.get(place))}
-        for name in sorted({lane for by_lane in here.values() for lane in by_lane}):
+        names = {lane for by_lane in here.values() for lane in by_lane}
+        if self._intent.share and scope in self._entries:
+            names |= self._existing.lanes.keys()  # else a release would take its requests
+        for name in sorted(names):
             yield from self._of_lane(scope, name, self._copies_at(scope, name), how)
 
     def _copies_at(self, scope: Scope, lane: str) -> dict[Place, Copy]:

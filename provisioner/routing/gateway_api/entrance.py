@@ -24,15 +24,9 @@ def found(existing: Existing, known: scopes.Known) -> tuple[Scope, ...]:
     return tuple(scopes.at_gateways(existing.of("HTTPRoute"), known))
 
 
-def is_entry(scope: Scope, intent: ChainIntent) -> bool:
-    """Whether it leads to the service at which the chain is entered."""
-    names = {place[1] for place in scope.places}
-    return intent.entry.service in names if intent.entry.service else bool(names)
-
-
 def by_header(scope: Scope, intent: ChainIntent) -> How:
     """What becomes of requests that name their lane by the header."""
-    trusted = Carrier.HEADER in counted(intent.entry) or not is_entry(scope, intent)
+    trusted = Carrier.HEADER in counted(intent.entry) or not scope.is_entry(intent.entry.service)
     return How.HEADER if trusted else How.REFUSED
 
 
@@ -42,7 +36,7 @@ def of_hosts(lane: str, all_scopes: Sequence[Scope], intent: ChainIntent) -> Ite
     if not intent.entry.domain or Carrier.HOST not in counted(intent.entry):
         return
     taken = [one for one in all_scopes if any(_takes(name, host) for name in one.hostnames or ("*",))]
-    if any(is_entry(one, intent) for one in taken):
+    if any(one.is_entry(intent.entry.service) for one in taken):
         for one in taken:
             service = one.service or intent.entry.service
             yield replace(one, service=service, suffix="host", hostnames=(host,))

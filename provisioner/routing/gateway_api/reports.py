@@ -8,13 +8,19 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from provisioner.routing.gateway_api.dealt import SUFFIX
 from provisioner.routing.gateway_api.references import called
 from provisioner.routing.gateway_api.scopes import Scope
-from provisioner.routing.mesh import Existing, Finding
+from provisioner.routing.gateway_api.variants import SCHEME
+from provisioner.routing.mesh import NOT_SHARED, Existing, Finding
 
 Json = dict[str, Any]
 
 NEEDED = ("Accepted", "ResolvedRefs")
+# the controllers that have Envoys do what their routes say
+OF_ENVOY = frozenset(
+    ("istio.io", "gateway.envoyproxy.io", "projectcontour.io", "gateways.kuma.io", "io.cilium", "solo.io")
+)
 
 
 def of_route(route: Json, service: str) -> Finding | None:
@@ -29,6 +35,21 @@ def of_route(route: Json, service: str) -> Finding | None:
                 who = parent.get("controllerName", "its parent")
                 what = f"{called(route)}, {one['type']} is false by {who}: {one.get('message', '')}"
                 return Finding(service, one.get("reason") or f"Not{one['type']}", what, blocks=True)
+    return None
+
+
+def of_share(route: Json, service: str) -> Finding | None:
+    """That what leads a release's share can have no effect, since it is not known that an Envoy heeds it."""
+    if not route["metadata"]["name"].partition(".")[2].partition(".")[0].endswith(SUFFIX):
+        return None
+    for parent in (route.get("status") or {}).get("parents") or ():
+        who = str(parent.get("controllerName", ""))
+        if who.partition("/")[0] not in OF_ENVOY:
+            what = (
+                f"{called(route)} is heeded by {who or 'nobody known'}, and only of Envoy it is known that a "
+                f"request has {SCHEME} before it is routed, without which it has no effect"
+            )
+            return Finding(service, NOT_SHARED, what)
     return None
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -30,16 +30,26 @@ class Asking:
     responder: Responder | None
     grpc: frozenset[Place]
 
+    def asked(self, scope: Scope, lane: Lane, copies: Mapping[Place, Copy], how: How = How.HEADER) -> Asked:
+        """For a lane in a scope."""
+        carriers, entry = self.intent.carriers, self.intent.entry.service
+        released = bool(self.intent.share and entry and scope.is_entry(entry))
+        return Asked(lane.chain, lane.name, carriers, copies, how, self.responder, self.grpc, released)
+
 
 def of_lane(
     scope: Scope, lane: Lane, copies: Mapping[Place, Copy], how: How, asking: Asking
 ) -> Iterator[Json]:
     """A lane's objects in one scope, in the order of application."""
-    carriers = asking.intent.carriers
-    asked = Asked(lane.chain, lane.name, carriers, copies, how, asking.responder, asking.grpc)
+    asked = asking.asked(scope, lane, copies, how)
     rules = [one for rule in scope.rules if (one := variants.variant(rule, asked)) is not None]
     if scope.alone:
         rules += [rule.body for rule in scope.rules]
+    yield from objects(scope, lane, copies, rules)
+
+
+def objects(scope: Scope, lane: Lane, copies: Mapping[Place, Copy], rules: Iterable[Json]) -> Iterator[Json]:
+    """The objects of a lane that hold rules, which lead to its copies, in a scope."""
     far = [(place, copy) for place, copy in copies.items() if place[0] != scope.namespace]
     for place, copy in sorted(far):
         if copy.state is State.READY:

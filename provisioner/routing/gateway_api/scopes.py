@@ -41,6 +41,12 @@ class Scope:
         """The Service ports that the rules lead to."""
         return frozenset(place for rule in self.rules for place in rule.backends if place)
 
+    def is_entry(self, entry: str) -> bool:
+        """Whether it leads to the service at which the chain is entered; `entry`: that service, or empty
+        where that is each of them."""
+        names = {place[1] for place in self.places}
+        return entry in names if entry else bool(names)
+
 
 @dataclass(frozen=True)
 class Standing:

@@ -23,6 +23,7 @@ Json = dict[str, Any]
 
 EVERY_PATH: Json = {"path": {"type": "PathPrefix", "value": "/"}}
 MOST_HEADERS = 16  # of one match
+SCHEME = "x-forwarded-proto"
 _MODIFIED_LISTS = {
     "RequestHeaderModifier": "requestHeaderModifier",
     "ResponseHeaderModifier": "responseHeaderModifier",
@@ -50,7 +51,8 @@ class How(Enum):
 @dataclass(frozen=True)
 class Asked:
     """For whom a variant is made. `copies` are the lane's, by the place that each stands for; `grpc` are the
-    places of gRPC."""
+    places of gRPC. `foremost`: it goes before what a release takes of the requests without a lane, however
+    old either is."""
 
     chain: str
     lane: str
@@ -59,13 +61,15 @@ class Asked:
     how: How = How.HEADER
     responder: Responder | None = None
     grpc: frozenset[Place] = frozenset()
+    foremost: bool = False
 
 
 def variant(rule: Rule, asked: Asked) -> Json | None:
     """The lane's variant; None where a rule is about the lane's header itself, which is left to that rule."""
     matches = rule.body.get("matches") or [EVERY_PATH]
     if asked.how is not How.HOST:
-        matches = [_with_header(one, asked) for one in matches if not names_header(one, asked.carriers)]
+        named = [_with_header(one, asked) for one in matches if not names_header(one, asked.carriers)]
+        matches = narrowed(named) if asked.foremost else named
     if not matches:
         return None
     made: Json = {**rule.body, "matches": matches}
@@ -78,6 +82,29 @@ def variant(rule: Rule, asked: Asked) -> Json | None:
     if asked.how is How.HOST:
         made["filters"] = modified(made.get("filters") or (), "RequestHeaderModifier", {header: asked.lane})
     return made
+
+
+def narrowed(matches: Iterable[Json]) -> list[Json]:
+    """The matches with one header more, that every request has, wherever they have room for it: a rule goes
+    before one that is equal otherwise, and after all that that one came after. Envoy sets that header before
+    it looks at routes, to one of two values."""
+    return [one for match in matches for one in ([match] if not has_room(match) else _each_scheme(match))]
+
+
+def has_room(match: Json) -> bool:
+    """Whether `narrowed` has any effect on it, and on the match of a lane made of it."""
+    headers = match.get("headers") or ()
+    return len(headers) + 2 <= MOST_HEADERS and not any(one["name"].lower() == SCHEME for one in headers)
+
+
+def _each_scheme(match: Json) -> list[Json]:
+    return [with_headers(match, {SCHEME: one}) for one in ("http", "https")]
+
+
+def with_headers(match: Json, wanted: Mapping[str, str]) -> Json:
+    """The match for those of its requests that have these headers."""
+    more = [{"type": "Exact", "name": name, "value": value} for name, value in wanted.items()]
+    return {**EVERY_PATH, **match, "headers": [*(match.get("headers") or ()), *more]}
 
 
 def names_header(match: Json, carriers: Carriers) -> bool:
@@ -96,6 +123,19 @@ def _with_header(match: Json, asked: Asked) -> Json:
 def _of_lane(header: str, lane: str) -> Json:
     """The match of a lane's requests to any path; the same object for all of a lane's routes."""
     return {**EVERY_PATH, "headers": [{"type": "Exact", "name": header, "value": lane}]}
+
+
+def led(rule: Rule, asked: Asked) -> Json:
+    """The rule's body as it is for the lane, for all requests that it is for, and without a word of that."""
+    made = {key: value for key, value in rule.body.items() if key != "name"}
+    copies = [asked.copies.get(place) if place else None for place in rule.backends]
+    for copy, place in zip(copies, rule.backends, strict=True):
+        if copy is not None and place is not None and copy.state is State.MISSING:
+            _refuse(made, rule, place, asked)
+            return made
+    if any(copies):
+        made["backendRefs"] = _replaced(rule, rule.body["backendRefs"], copies)
+    return made
 
 
 def _redirect(made: Json, rule: Rule, asked: Asked) -> None:
