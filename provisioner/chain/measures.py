@@ -86,8 +86,7 @@ def _metric(value: Value, provider: Provider, driver: Driver | None) -> Metric:
 
 def _means(value: Value, fields: Fields, found: Metric) -> None:
     """Notes what leaves open when the metric is good."""
-    bounds = (found.minimum, found.maximum, found.worse)
-    if all(bound is None for bound in bounds):
+    if not any(fields.get(key) for key in ("minimum", "maximum", "worse")):
         value.fail("says nothing of when it is good: give it minimum, maximum or worse")
     if found.minimum is not None and found.maximum is not None and found.minimum > found.maximum:
         value.fail(f"can never be good: its minimum {found.minimum:g} is above its maximum {found.maximum:g}")

@@ -8,6 +8,8 @@ relies on it. What a driver cannot do is said of chain files alone: a Release is
 from __future__ import annotations
 
 from datetime import timedelta
+from functools import lru_cache
+from itertools import pairwise
 from typing import Any
 
 import yaml
@@ -40,6 +42,7 @@ MOST_PODS = 10_000
 LONGEST = timedelta(days=30)
 MOMENT = timedelta(seconds=1)
 BOUNDS = "from 1s to 30d,"
+UNREAD = -1  # a weight that is wrong
 
 
 def read(value: Value | None, driver: Driver | None) -> Strategy:
@@ -52,7 +55,7 @@ def read(value: Value | None, driver: Driver | None) -> Strategy:
         manner=manner,
         steps=_steps(fields, manner, measured=fields.get("analysis") is not None),
         sticky=_told_apart(value, fields.get("sticky"), driver),
-        audience=_audience(fields),
+        audience=_audience(fields, driver),
         analysis=measures.read(fields.get("analysis"), driver),
         finish=fields.choice("finish", Finish, Finish.APPLY),
         deadline=_span(fields.get("progressDeadline")) or Strategy.deadline,
@@ -68,8 +71,14 @@ def strategy_of(data: Json, source: str) -> Strategy:
 
     Raises ConfigError whose text says all that is wrong, a line each.
     """
+    return _parsed(yaml.dump({"strategy": data}, Dumper=_Plain, sort_keys=False), source)
+
+
+@lru_cache(maxsize=128)
+def _parsed(text: str, source: str) -> Strategy:
+    """A release is read often, and its strategy stays as it is."""
     document = Document(source)
-    root = document.root(yaml.dump({"strategy": data}, Dumper=_Plain, sort_keys=False))
+    root = document.root(text)
     found = read(root.entries()["strategy"], None) if root else Strategy()
     document.close()
     return found
@@ -104,22 +113,27 @@ def _steps(fields: Fields, manner: Manner, measured: bool) -> tuple[Step, ...]:
 
 def _step(value: Value, manner: Manner, measured: bool) -> Step:
     fields = value.fields(*STEP_KEYS)
-    weight = fields.required("setWeight")
-    number = weight.integer() if weight else None
-    if weight and number is not None and not 0 <= number <= 100:
-        weight.fail(f"must be from 0 to 100 percent, not {number}")
-    elif weight and number is not None and manner is Manner.BLUE_GREEN and number < 100:
-        weight.fail(
-            f"is {number}, but a blue-green release goes from 0 to 100 at once; write strategy: canary"
-        )
     pause = fields.get("pause")
     manual = pause is not None and pause.is_mapping and not pause.entries()
     return Step(
-        weight=100 if number is None else number,
+        weight=_weight(fields.required("setWeight"), manner),
         pause=None if manual else _pause(pause),
         manual=manual,
         analysis=_analysed(fields.get("analysis"), measured),
     )
+
+
+def _weight(value: Value | None, manner: Manner) -> int:
+    """The percent; one that is wrong, and said to be, is UNREAD."""
+    found = value.integer() if value else None
+    if value is None or found is None:
+        return UNREAD
+    if not 0 <= found <= 100:
+        value.fail(f"must be from 0 to 100 percent, not {found}")
+        return UNREAD
+    if manner is Manner.BLUE_GREEN and found < 100:
+        value.fail(f"is {found}, but a blue-green release goes from 0 to 100 at once; write strategy: canary")
+    return found
 
 
 def _pause(value: Value | None) -> timedelta | None:
@@ -137,10 +151,11 @@ def _analysed(value: Value | None, measured: bool) -> timedelta | None:
 
 def _rise(items: list[Value], steps: tuple[Step, ...]) -> None:
     """Notes a step that takes no more requests than the one before it, and a last one below 100."""
-    for before, step, item in zip(steps, steps[1:], items[1:], strict=False):
-        if step.weight <= before.weight:
-            item.fail(f"does not rise: setWeight is {step.weight} after {before.weight}")
-    if steps and 0 <= steps[-1].weight < 100:
+    known = [(item, step.weight) for item, step in zip(items, steps, strict=True) if step.weight != UNREAD]
+    for (_, before), (item, weight) in pairwise(known):
+        if weight <= before:
+            item.fail(f"does not rise: setWeight is {weight} after {before}")
+    if steps and steps[-1].weight not in (100, UNREAD):
         items[-1].fail(f"is the last and must be 100, not {steps[-1].weight}: the baseline follows then")
 
 
@@ -161,16 +176,22 @@ def _sticky(value: Value | None) -> Sticky:
     if value is None:
         return Sticky()
     if not value.is_mapping:
-        value.text(lambda text: "" if text == NONE else f"must be none, cookie or header, not {text[:80]!r}")
+        value.text(
+            lambda text: "" if text == NONE else f"must be none, or have cookie or header, not {text[:80]!r}"
+        )
         return Sticky(cookie="")
     fields = value.fields("cookie", "header")
     cookie = fields.text("cookie", syntax.cookie, default=Sticky.cookie)
     return Sticky("" if cookie == NONE else cookie, fields.text("header", syntax.header).lower())
 
 
-def _audience(fields: Fields) -> Audience:
+def _audience(fields: Fields, driver: Driver | None) -> Audience:
     value = fields.get("audience")
     given = value.fields("header", "cookie") if value else fields.none
+    if driver is Driver.GATEWAY_API and (by_cookie := given.get("cookie")):
+        by_cookie.fail(
+            "is only a part of a header, and routes of the Gateway API match whole ones; name a header"
+        )
     header, cookie = _named(given, "header"), _named(given, "cookie")
     return Audience(header[0].lower(), header[1], *cookie)
 

@@ -178,9 +178,9 @@ def shared_url(text: str) -> str:
 
 def called_url(text: str) -> str:
     """An address that Laneway itself calls."""
-    if "{" in text or "}" in text:
-        return f"{text[:80]!r} is no URL: braces have no meaning in it"
-    return shared_url(text)
+    if "{" not in text and "}" not in text and not shared_url(text):
+        return ""
+    return f"{text[:80]!r} must be http:// or https:// and a host, such as https://hooks.example.com/laneway"
 
 
 def query(text: str) -> str:
