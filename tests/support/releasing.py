@@ -41,8 +41,10 @@ class Releasing:
     def __init__(self, world: World, entry: Entry = ENTRY, strategy: Strategy = BY_COOKIE) -> None:
         self.world, self.strategy = world, strategy
         world.start(replace(chain(), entry=entry))
-        world.open_lane("pr-4")
         self.copies: list[Upstream] = []
+        preview = world.upstream("pr-4")
+        world.store.put(lane("pr-4"), endpoint_slice("payment", [preview.address], "pr-4"))
+        self._wait_for([preview])
 
     @property
     def envoy(self) -> Envoy:
@@ -53,11 +55,19 @@ class Releasing:
         self.copies += [self.world.upstream(NAME) for _ in range(count)]
         self.world.store.put(lane(NAME, OWN, mode="members", release=NAME))
         self.show(self.copies)
-        wait_until(lambda: self.world.who({"x-preview-lane": NAME}) == NAME, what="the release's lane")
 
     def show(self, copies: Sequence[Upstream]) -> None:
-        """The cluster says that these are the lane's pods."""
+        """The cluster says that these are the lane's pods, and Envoy knows."""
         self.world.store.put(endpoint_slice("payment", [one.address for one in copies], NAME))
+        self._wait_for(copies)
+
+    def _wait_for(self, copies: Sequence[Upstream]) -> None:
+        wanted = {f"{one.address}:{one.port}" for one in copies}
+        wait_until(lambda: wanted <= self._known(), what=f"{sorted(wanted)} at Envoy")
+
+    def _known(self) -> set[str]:
+        lines = self.envoy.admin("/clusters").splitlines()
+        return {line.split("::")[1] for line in lines if line.startswith("payment:8080/lanes/")}
 
     def put(self, weight: int, phase: Phase = Phase.PROGRESSING) -> None:
         self.world.store.put(release(NAME, weight, phase=phase, strategy=self.strategy))

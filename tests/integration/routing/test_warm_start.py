@@ -8,7 +8,7 @@ import pytest
 
 from provisioner.routing.envoy.node import FIRST_LISTENER
 from provisioner.routing.router.launch import SNAPSHOT
-from tests.support.routing import Envoy, Router, chain, endpoint_slice, get, lane, wait_until
+from tests.support.routing import Envoy, Router, chain, endpoint_slice, get, lane, release, wait_until
 
 TAG = {"x-preview-lane": "pr-4"}
 ASLEEP = {"phase": "Sleeping", "services": [{"name": "payment", "route": "waker", "ready": False}]}
@@ -88,3 +88,20 @@ def test_what_cannot_be_read_is_as_good_as_nothing(world, shelf, request):
     request.addfinalizer(world.envoy.stop)
     world.envoy.wait_ready()
     assert world.ask() == (200, "baseline", None)
+
+
+def test_a_release_whose_pods_nobody_knows_takes_nobody_until_the_router_is_there(world, shelf, request):
+    copy = world.upstream("v2")
+    own = {"phase": "Ready", "services": [{"name": "payment", "inLane": True, "route": "lane"}]}
+    world.store.put(lane("v2", own, mode="members"), endpoint_slice("payment", [copy.address], "v2"))
+    world.store.put(release("v2", 100))
+    world.router = Router(world.store, chain(), shelf=shelf)
+    wait_until(lambda: shelf.kept, what="the first snapshot")
+    world.router.stop()
+    world.envoy = Envoy(world.router.port, (FIRST_LISTENER,), warm=shelf.folder)
+    request.addfinalizer(world.envoy.stop)
+    world.envoy.wait_ready()
+    assert {world.ask() for _ in range(20)} == {(200, "baseline", None)}
+    world.router.start()
+    request.addfinalizer(world.router.stop)
+    wait_until(lambda: world.ask() == (200, "v2", None), 30, "the release")
