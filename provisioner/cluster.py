@@ -106,6 +106,12 @@ class Cluster:
             "PATCH", path, {"fieldManager": FIELD_MANAGER}, patch, "application/merge-patch+json"
         )
 
+    def rehearse_merge(self, kind: str, name: str, patch: Json, namespace: str = "") -> Json:
+        """As `merge`, without effect."""
+        query = {"fieldManager": FIELD_MANAGER, **WITHOUT_EFFECT}
+        path = KINDS[kind].path(namespace, name)
+        return self._request("PATCH", path, query, patch, "application/merge-patch+json")
+
     def delete(
         self, kind: str, name: str, namespace: str = "", *, uid: str = "", resource_version: str = ""
     ) -> bool:

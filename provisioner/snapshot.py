@@ -3,7 +3,7 @@ neither with the services nor with the lanes."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from provisioner import labels
@@ -84,11 +84,14 @@ def _list(cluster: Cluster, kind: str, namespace: str, selector: str) -> list[Js
 
 def has_copies(chain: Chain, lane: Lane, cluster: Cluster) -> bool:
     """Whether the lane owns a workload."""
-    return any(
-        cluster.list(kind, namespace, of_lane(lane))
-        for kind in _copied(chain)
-        for namespace in chain.namespaces
-    )
+    return any(True for _ in copies(chain, lane, cluster))
+
+
+def copies(chain: Chain, lane: Lane, cluster: Cluster) -> Iterator[Json]:
+    """The workloads that the lane owns, as many as are asked for."""
+    for kind in _copied(chain):
+        for namespace in chain.namespaces:
+            yield from cluster.list(kind, namespace, of_lane(lane))
 
 
 def pods(chain: Chain, lane: Lane, cluster: Cluster) -> tuple[Json, ...]:

@@ -7,6 +7,8 @@ they are not all ready. What is written is what `workloads` says, conditional on
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import structlog
@@ -17,12 +19,15 @@ from provisioner.cluster import Cluster
 from provisioner.copies import rollouts
 from provisioner.release import workloads
 from provisioner.release.found import Found, Patch
+from provisioner.release.observed import Patch as Wanted
 from provisioner.release.workloads import MANNERS
 from provisioner.status import readiness
+from provisioner.status.readiness import Clock
 
 Json = dict[str, Any]
 
 AUTOSCALER = "HorizontalPodAutoscaler"
+_ANY_TIME = Clock(datetime.min.replace(tzinfo=UTC), timedelta(0))  # an image does not depend on it
 
 log = structlog.get_logger()
 
@@ -62,10 +67,47 @@ def scaling(workload: Json, known: Iterable[Json]) -> Json | None:
     return None
 
 
-def give(service: Service, found: Found, image: str, cluster: Cluster) -> None:
-    """Gives the service's container an image. ConflictError when the workload was written meanwhile."""
-    _write(workloads.patch(service, found, image), cluster)
-    log.info("baseline.written", service=service.name, workload=str(service.workload), image=image)
+@dataclass(frozen=True)
+class Order:
+    """What is to be written of one service's baseline, which was read as `found`."""
+
+    service: Service
+    found: Found
+    wanted: Wanted
+
+
+def rehearse(order: Order, cluster: Cluster) -> None:
+    """Tries it without effect. Raises as `carry_out` does."""
+    for patch in _patches(order):
+        cluster.rehearse_merge(patch.kind, patch.name, patch.body, patch.namespace)
+
+
+def carry_out(order: Order, cluster: Cluster) -> None:
+    """Gives the service's container its image, and its autoscaler its bound. ConflictError when either was
+    written meanwhile, PermanentError when the cluster refuses it."""
+    for patch in _patches(order):
+        _write(patch, cluster)
+        log.info("baseline.written", service=order.service.name, kind=patch.kind, name=patch.name)
+
+
+def _patches(order: Order) -> list[Patch]:
+    """The bound first: the workload's replicas are there before it rolls out."""
+    found, least = order.found, order.wanted.least
+    patches = [] if least is None or found.autoscaler is None else [_bound(found.autoscaler, least)]
+    if not _has_image(order):
+        patches.append(workloads.patch(order.service, found, order.wanted.image))
+    return patches
+
+
+def _has_image(order: Order) -> bool:
+    now = workloads.read(order.service, order.found, _ANY_TIME)
+    return now.image == order.wanted.image
+
+
+def _bound(scaler: Json, least: int) -> Patch:
+    metadata = scaler["metadata"]
+    body = {"metadata": {"resourceVersion": metadata["resourceVersion"]}, "spec": {"minReplicas": least}}
+    return Patch(AUTOSCALER, metadata["namespace"], metadata["name"], body)
 
 
 def urge(services: Mapping[str, Service], found: Mapping[str, Found], cluster: Cluster) -> None:
@@ -74,17 +116,6 @@ def urge(services: Mapping[str, Service], found: Mapping[str, Found], cluster: C
         if (patch := workloads.urge(services[name], one)) is not None:
             _write(patch, cluster)
             log.info("baseline.urged", service=name, workload=str(services[name].workload))
-
-
-def bound(found: Found, least: int, cluster: Cluster) -> None:
-    """Gives a workload's autoscaler a lower bound. ConflictError when that was written meanwhile."""
-    scaler = found.autoscaler
-    if scaler is None or scaler["spec"].get("minReplicas", 1) == least:
-        return
-    metadata = scaler["metadata"]
-    body = {"metadata": {"resourceVersion": metadata["resourceVersion"]}, "spec": {"minReplicas": least}}
-    _write(Patch(AUTOSCALER, metadata["namespace"], metadata["name"], body), cluster)
-    log.info("baseline.bounded", autoscaler=metadata["name"], least=least)
 
 
 def _write(patch: Patch, cluster: Cluster) -> None:

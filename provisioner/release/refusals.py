@@ -53,6 +53,15 @@ def of_baseline(services: Iterable[Service], found: Mapping[str, Found]) -> str:
     return ""
 
 
+def warnings(services: Iterable[Service], found: Mapping[str, Found]) -> tuple[str, ...]:
+    """What people should know before it begins."""
+    return tuple(
+        f"{service.name} keeps data of its own (volumeClaimTemplates): the pods of its copy begin with none"
+        for service in services
+        if service.name in found and found[service.name].workload["spec"].get("volumeClaimTemplates")
+    )
+
+
 def of_missing(services: Iterable[Service], there: Collection[str]) -> str:
     """Which services that the release does not change the baseline does not have either: `there` are those
     with a pod that is ready."""
