@@ -2,27 +2,30 @@
 
 from __future__ import annotations
 
-import collections
 import threading
-from contextlib import contextmanager
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from functools import partial
+from typing import Any
 
-from tests.support.routing import wait_until
+from tests.support.waiting import until
+
+Answers = Counter[Any]
 
 
 @contextmanager
-def load(world, *kinds):
-    """Requests of these kinds all the while, each kind in two threads; counts of who answered, by kind."""
-    seen = [collections.Counter() for _ in kinds]
+def asked(*questions: Callable[[], Any]) -> Iterator[list[Answers]]:
+    """Each question is asked all the while, in two threads; what was answered how often, by question."""
+    seen: list[Answers] = [Counter() for _ in questions]
     stop = threading.Event()
 
-    def ask(kind, counter):
+    def ask(question: Callable[[], Any], answers: Answers) -> None:
         while not stop.wait(0.002):
-            counter[world.ask(kind)] += 1
+            answers[question()] += 1
 
     threads = [
-        threading.Thread(target=ask, args=(kind, counter))
-        for kind, counter in zip(kinds, seen, strict=True)
-        for _ in "ab"
+        threading.Thread(target=ask, args=pair) for pair in zip(questions, seen, strict=True) for _ in "ab"
     ]
     for thread in threads:
         thread.start()
@@ -34,7 +37,12 @@ def load(world, *kinds):
             thread.join()
 
 
-def enough(counter, more=30):
+def load(world: Any, *kinds: Any) -> AbstractContextManager[list[Answers]]:
+    """Requests of these kinds; who answered how often, by kind."""
+    return asked(*(partial(world.ask, kind) for kind in kinds))
+
+
+def enough(answers: Answers, more: int = 30) -> None:
     """Waits until that many more requests were answered."""
-    target = counter.total() + more
-    wait_until(lambda: counter.total() >= target, what="enough answers")
+    target = answers.total() + more
+    until(lambda: answers.total() >= target, "enough answers", seconds=30)

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import threading
-from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from provisioner.lane.model import stamp
+from tests.support.load import asked, enough
 from tests.support.slumber import Village, village
 from tests.support.waiting import until
 
@@ -78,11 +76,11 @@ def test_a_push_wakes_a_lane_and_updates_it(village: Village) -> None:
 
 def test_no_request_is_harmed_while_a_lane_sleeps_and_wakes_again_and_again(village: Village) -> None:
     village.open_lane("restless")
-    with traffic(lambda: village.payment(""), lambda: village.payment("restless")) as (plain, tagged):
+    with asked(lambda: village.payment(""), lambda: village.payment("restless")) as (plain, tagged):
         for _ in range(3):
             village.falls_asleep("restless")
             until(lambda: village.status("restless")["phase"] == "Ready", "it is awake", seconds=30)
-            more(tagged)
+            enough(tagged)
 
     assert set(plain) == {(200, ("1", ""))}
     assert set(tagged) == {(200, ("2", "restless"))}
@@ -98,32 +96,3 @@ def test_merging_removes_a_lane_that_sleeps(village: Village) -> None:
     assert village.owned("merged") == []
     until(lambda: village.ask("merged").headers["x-preview-lane-served"] == "frontend=baseline", "an answer")
     assert village.versions("merged")["logistics"][1] == ""
-
-
-@contextmanager
-def traffic(*kinds: Callable[[], object]) -> Iterator[list[Counter[object]]]:
-    """Requests of each kind all the while, in two threads each; what was answered how often, by kind."""
-    seen: list[Counter[object]] = [Counter() for _ in kinds]
-    stop = threading.Event()
-
-    def ask(kind: Callable[[], object], counter: Counter[object]) -> None:
-        while not stop.wait(0.01):
-            counter[kind()] += 1
-
-    threads = [
-        threading.Thread(target=ask, args=pair) for pair in zip(kinds, seen, strict=True) for _ in "ab"
-    ]
-    for thread in threads:
-        thread.start()
-    try:
-        yield seen
-    finally:
-        stop.set()
-        for thread in threads:
-            thread.join()
-
-
-def more(counter: Counter[object], answers: int = 20) -> None:
-    """Waits for so many more answers."""
-    target = counter.total() + answers
-    until(lambda: counter.total() >= target, "more answers", seconds=30)
