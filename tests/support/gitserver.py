@@ -7,8 +7,8 @@ import signal
 import socket
 import subprocess
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from tests.support.commands import end
@@ -52,9 +52,15 @@ class Door:
         self.answered = 0  # bytes that went from the server to clients
         self._port = port
         self._released = threading.Event()
+        self._servers: list[socket.socket] = []
+        self._threads: list[threading.Thread] = []
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.address = f"127.0.0.1:{self._listener.getsockname()[1]}"
-        threading.Thread(target=self._serve, daemon=True).start()
+        self._begin(self._serve)
+
+    def _begin(self, work: Callable[..., None], *arguments: socket.socket) -> None:
+        self._threads.append(threading.Thread(target=work, args=arguments, daemon=True))
+        self._threads[-1].start()
 
     def release(self) -> None:
         """Lets no connection stop any more, and ends those that have."""
@@ -62,9 +68,16 @@ class Door:
         self._released.set()
 
     def stop(self) -> None:
+        """Ends every connection, and returns when that is done."""
         self.release()
         self._listener.shutdown(socket.SHUT_RDWR)
+        self._threads[0].join(timeout=10)
         self._listener.close()
+        for server in self._servers:
+            with suppress(OSError):  # it has ended already
+                server.shutdown(socket.SHUT_RDWR)
+        for thread in self._threads:
+            thread.join(timeout=10)
 
     def _serve(self) -> None:
         while True:
@@ -73,8 +86,9 @@ class Door:
             except OSError:
                 return
             server = socket.create_connection(("127.0.0.1", self._port))
-            threading.Thread(target=_pass, args=(connection, server), daemon=True).start()
-            threading.Thread(target=self._answer, args=(server, connection), daemon=True).start()
+            self._servers.append(server)
+            self._begin(_pass, connection, server)
+            self._begin(self._answer, server, connection)
 
     def _answer(self, server: socket.socket, client: socket.socket) -> None:
         passed = 0
