@@ -196,6 +196,7 @@ class Inventory:
 
     def _put_release(self, obj: Json) -> None:
         found = Release.from_object(obj)
+        share.running([found])  # raises for a status that somebody broke, before anything is forgotten
         self._set_release(obj["metadata"]["name"], found if found.chain in self._chains else None)
 
     def _set_release(self, name: str, now: Release | None) -> None:

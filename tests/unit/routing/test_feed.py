@@ -6,8 +6,9 @@ import threading
 
 import pytest
 
-from provisioner.errors import ClusterError, ConflictError
-from provisioner.routing.router.feed import Changed, Follower, Listed, Query, Sink
+from provisioner.errors import ClusterError, ConflictError, PermanentError
+from provisioner.routing.router.feed import Changed, Follower, Listed, Query, Sink, queries
+from tests.support.routing import chain
 
 QUERY = Query("Lane", "", "")
 
@@ -99,3 +100,52 @@ def test_a_watch_that_breaks_is_said_until_the_cluster_is_heard_of_again():
     sink = Sink(lambda change: None, lambda error: None, lambda query, error: told.append((query, error)))
     Follower(source, QUERY, sink, stop).run()
     assert told == [(QUERY, lost), (QUERY, None)]
+
+
+ABSENT = PermanentError("the server could not find the requested resource", reason="NotFound")
+FORBIDDEN = PermanentError("may not list releases", reason="Forbidden")
+
+
+class Lacking(Script):
+    """The first lists are refused, so many times."""
+
+    def __init__(self, stop, error, times, *answers):
+        super().__init__(stop, *answers)
+        self._error, self._times = error, times
+
+    def snapshot(self, kind, namespace="", labels=""):
+        if self._times:
+            self._times -= 1
+            raise self._error
+        return super().snapshot(kind, namespace, labels)
+
+
+@pytest.mark.parametrize("error", [ABSENT, FORBIDDEN], ids=["no kind", "no right"])
+def test_of_a_kind_that_the_cluster_may_lack_there_is_none_until_it_comes(error):
+    optional = Query("Release", "", "", optional=True)
+    stop, delivered, silent = threading.Event(), [], []
+    source = Lacking(stop, error, 2, [])
+    sink = Sink(delivered.append, delivered.append, lambda query, why: silent.append(why))
+    Follower(source, optional, sink, stop).run()
+    assert delivered == [Listed(optional, ()), Listed(optional, [obj("5")])], (
+        "said once, though refused twice"
+    )
+    assert silent == []
+
+
+def test_a_kind_that_goes_takes_its_objects_along_and_a_right_that_goes_does_not():
+    optional = Query("Release", "", "", optional=True)
+    for error, expected in ((ABSENT, [[obj("5")], ()]), (FORBIDDEN, [[obj("5")]])):
+        stop, delivered = threading.Event(), []
+        source = Script(stop, error)
+        Follower(source, optional, Sink(delivered.append, delivered.append), stop).run()
+        assert [one.objects for one in delivered][: len(expected)] == expected
+
+
+def test_every_router_watches_releases_but_does_not_depend_on_them():
+    assert [one.optional for one in queries([chain()]) if one.kind == "Release"] == [True]
+    assert {one.kind for one in queries([chain()]) if not one.optional} == {
+        "Lane",
+        "Service",
+        "EndpointSlice",
+    }

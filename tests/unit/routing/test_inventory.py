@@ -6,10 +6,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from provisioner import labels
+from provisioner.release.model import Phase, Release
 from provisioner.routing.attached import build_chain
 from provisioner.routing.router.inventory import Inventory
 from provisioner.routing.slices import read_slice
-from tests.support.routing import chain, endpoint_slice, lane, twin
+from tests.support.routing import chain, endpoint_slice, lane, release, twin
 
 CHAIN = chain(["orders", "payment"])
 
@@ -41,7 +42,14 @@ slices = st.builds(
     st.sampled_from(["", "a", "b", "c"]),
     ready=st.booleans(),
 )
-histories = st.lists(st.tuples(twins | lanes | slices, st.booleans()), max_size=30)
+releases = st.builds(
+    lambda name, weight, services, phase: release(name, weight, services, phase=phase),
+    st.sampled_from(["a", "b"]),
+    st.sampled_from([0, 50, 100]),
+    st.sampled_from([["orders"], ["orders", "payment"]]),
+    st.sampled_from(Phase),
+)
+histories = st.lists(st.tuples(twins | lanes | slices | releases, st.booleans()), max_size=30)
 
 
 def unexpected(obj, error):
@@ -72,18 +80,17 @@ def test_a_new_list_replaces_what_was_known(before, after):
     for obj, _ in before:
         inventory.put(obj)
     inventory.intent("shop")
-    for kind, namespace in (("Lane", ""), ("Service", "shop"), ("EndpointSlice", "shop")):
+    for kind, namespace in (("Lane", ""), ("Release", ""), ("Service", "shop"), ("EndpointSlice", "shop")):
         inventory.replace(kind, namespace, [obj for obj in objects.values() if obj["kind"] == kind])
     assert inventory.intent("shop") == whole(objects.values())
 
 
 def whole(objects):
-    of = {
-        kind: [obj for obj in objects if obj["kind"] == kind] for kind in ("Lane", "Service", "EndpointSlice")
-    }
+    kinds = ("Lane", "Release", "Service", "EndpointSlice")
+    of = {kind: [obj for obj in objects if obj["kind"] == kind] for kind in kinds}
     found = [read for obj in of["EndpointSlice"] if (read := read_slice(obj))]
     twins = sorted(of["Service"], key=lambda one: one["metadata"]["name"])
-    return build_chain(CHAIN, twins, found, of["Lane"])
+    return build_chain(CHAIN, twins, found, of["Lane"], map(Release.from_object, of["Release"]))
 
 
 def test_what_a_change_does_not_touch_stays_the_same_object():
@@ -112,3 +119,54 @@ def test_an_object_that_somebody_broke_is_reported_and_what_was_known_stays():
     inventory.put({**lane("a"), "spec": {"chain": "shop", "lane": "a", "mode": "unheard-of"}})
     assert [kind for kind, _ in rejected] == ["Service", "Lane"]
     assert inventory.intent("shop") == before
+
+
+def test_a_share_follows_the_releases_status_and_its_copies():
+    inventory = Inventory([CHAIN], unexpected)
+    inventory.put(twin("payment"))
+    inventory.put(lane("v2", mode="members"))
+    weights = []
+
+    def note():
+        found = inventory.intent("shop").share
+        weights.append(None if found is None else found.weight)
+
+    copied = endpoint_slice("payment", ["192.0.2.1"], "v2")
+    for obj in (release("v2", 25), copied, release("v2", 50), release("v2", 50, phase=Phase.ROLLED_BACK)):
+        inventory.put(obj)
+        note()
+    inventory.put(release("v2", 75))
+    inventory.remove(copied)
+    note()
+    inventory.remove(release("v2", 75))
+    note()
+    assert weights == [0, 25, 50, None, 0, None]
+
+
+def test_a_release_of_a_chain_that_is_not_routed_here_is_no_business_of_ours():
+    inventory = Inventory([CHAIN], unexpected)
+    foreign = release("v2", 25)
+    foreign["spec"]["chain"] = "elsewhere"
+    inventory.put(foreign)
+    assert inventory.intent("shop").share is None
+
+
+def test_a_release_that_somebody_broke_keeps_the_share_that_it_had():
+    rejected = []
+    inventory = Inventory([CHAIN], lambda obj, error: rejected.append(obj["kind"]))
+    for obj in (
+        twin("payment"),
+        lane("v2"),
+        endpoint_slice("payment", ["192.0.2.1"], "v2"),
+        release("v2", 25),
+    ):
+        inventory.put(obj)
+    broken = release("v2", 50)
+    del broken["spec"]["services"]
+    inventory.put(broken)
+    unheard = release("v2", 50)
+    unheard["status"]["phase"] = "Unheard-of"
+    inventory.put(unheard)
+    inventory.put(release("another", 0, phase=Phase.PENDING))
+    assert rejected == ["Release", "Release"]
+    assert inventory.intent("shop").share.weight == 25

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from envoy.service.discovery.v3 import discovery_pb2
 
-from provisioner.routing.envoy import CLUSTER, ENDPOINTS, LISTENER, Resource
+from provisioner.routing.envoy import CLUSTER, ENDPOINTS, LISTENER, ROUTES, Resource
 from provisioner.routing.router.session import Session
 
 
 def resources(**versions):
     """`cluster_a="1"` is cluster `a` in version 1, and so on."""
-    types = {"cluster": CLUSTER, "endpoints": ENDPOINTS, "listener": LISTENER}
+    types = {"cluster": CLUSTER, "endpoints": ENDPOINTS, "listener": LISTENER, "routes": ROUTES}
     found = {type_url: {} for type_url in types.values()}
     for key, version in versions.items():
         kind, name = key.split("_")
@@ -175,3 +175,54 @@ def test_an_old_acknowledgement_acknowledges_nothing():
     envoy.session.responses(FULL)
     envoy.session.receive(discovery_pb2.DeltaDiscoveryRequest(type_url=CLUSTER, response_nonce="before"))
     assert envoy.session.responses(resources(cluster_a="2")) == []
+
+
+ENTERED = resources(cluster_a="1", endpoints_a="1", listener_l="1", routes_r="1")
+
+
+def at_the_entry():
+    """An Envoy with a listener whose routes are a resource of their own: it asks for them by name."""
+    envoy = Envoy().connected(ENTERED)
+    envoy.ask(ROUTES, ["r"])
+    assert envoy.settle(ENTERED) == [("RouteConfiguration", ["r"], [])]
+    return envoy
+
+
+def test_routes_come_after_all_that_they_lead_to():
+    envoy = Envoy()
+    for type_url, names in ((ROUTES, ["r"]), (LISTENER, []), (ENDPOINTS, ["a"]), (CLUSTER, [])):
+        envoy.ask(type_url, names)
+    kinds = [kind for kind, _, _ in envoy.settle(ENTERED)]
+    assert kinds == ["Cluster", "ClusterLoadAssignment", "Listener", "RouteConfiguration"]
+
+
+def test_of_a_release_that_takes_more_routes_alone_are_sent():
+    envoy = at_the_entry()
+    more = resources(cluster_a="1", endpoints_a="1", listener_l="1", routes_r="2")
+    assert envoy.settle(more) == [("RouteConfiguration", ["r"], [])]
+    assert envoy.settle(more) == []
+
+
+def test_routes_wait_until_new_endpoints_are_taken():
+    """A release's pods are known before the first request is sent to them."""
+    envoy = at_the_entry()
+    more = resources(cluster_a="1", endpoints_a="2", listener_l="1", routes_r="2")
+    (endpoints,) = envoy.session.responses(more)
+    assert (endpoints.type_url, envoy.session.responses(more)) == (ENDPOINTS, [])
+    envoy.answer(endpoints)
+    assert envoy.settle(more) == [("RouteConfiguration", ["r"], [])]
+
+
+def test_an_envoy_that_comes_back_with_its_routes_is_not_sent_them_again():
+    envoy = Envoy()
+    envoy.ask(CLUSTER, has={"a": "1"})
+    envoy.ask(ENDPOINTS, ["a"], has={"a": "1"})
+    envoy.ask(LISTENER, has={"l": "1"})
+    envoy.ask(ROUTES, ["r"], has={"r": "1"})
+    assert envoy.settle(ENTERED) == []
+
+
+def test_routes_go_with_their_listener_and_are_never_taken_from_it():
+    envoy = at_the_entry()
+    without = resources(cluster_a="1", endpoints_a="1")
+    assert envoy.settle(without) == [("Listener", [], ["l"])]
