@@ -7,7 +7,7 @@ are left.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -35,29 +35,34 @@ _MARKS = {
     "failed": ("✗", "bold red"),
     "next": ("○", "dim"),
 }
+_LEAST = ("is", "beware")  # what is left out where there is no room
 _OPINIONS = {"good": "green", "bad": "bold red", "inconclusive": "yellow"}
 
 
 def drawn(release: Release, now: datetime, console: Console) -> Group:
-    """The picture, no higher than the console: of the timeline the newest entries that there is room for."""
-    fixed = Group(*_upper(release, now, console.width), *_lower(release))
-    room = console.height - len(console.render_lines(fixed)) - 2
-    line = list(release.status.get("timeline") or ())
-    shown = line[-max(0, room - 1) :] if room > 1 else []
-    return Group(*_upper(release, now, console.width), *_timeline(shown), *_lower(release))
+    """The picture, no higher than the console as far as possible: of the timeline the newest entries that
+    there is room for, and on a very small one not what matters least."""
+    for brief in (False, True):
+        upper, lower = list(_upper(release, now, console.width, brief=brief)), list(_lower(release))
+        room = console.height - len(console.render_lines(Group(*upper, *lower))) - 2
+        if room >= 0:
+            break
+    shown = (release.status.get("timeline") or ())[-max(1, room - 1) :] if room > 1 else ()
+    return Group(*upper, *_timeline(shown), *lower)
 
 
-def _upper(release: Release, now: datetime, width: int) -> Iterator[Text | Table]:
+def _upper(release: Release, now: datetime, width: int, *, brief: bool) -> Iterator[Text | Table]:
     yield _head(release)
-    yield Text(words.origin(release, now), style="dim")
+    if not brief:
+        yield Text(words.origin(release, now), style="dim")
     yield Text()
-    yield _labelled("steps", _steps(release))
+    yield _labelled("steps", _steps(release, width - _LABEL))
     yield _labelled("share", _share(release, width))
-    rows = (release.status.get("analysis") or {}).get("rows") or ()
-    if rows:
+    if rows := (release.status.get("analysis") or {}).get("rows"):
         yield _measured(rows)
     for label, text, style in words.standing(release, now):
-        yield _labelled(label, Text(text, style=style))
+        if not (brief and label in _LEAST):
+            yield _labelled(label, Text(text, style=style))
 
 
 def _lower(release: Release) -> Iterator[Text | Table]:
@@ -70,17 +75,19 @@ def _lower(release: Release) -> Iterator[Text | Table]:
 def _head(release: Release) -> Text:
     head = Text(f"release {release.name} of chain {release.chain}: ", style="bold")
     head.append(release.phase.value, style=_STYLES.get(release.phase, "bold cyan"))
-    summary = release.status.get("summary", "")
-    return head.append(f"  {summary}", style="bold") if summary else head
+    at = release.status.get("at", "")
+    return head.append(f", step {at}") if at and not release.phase.over else head
 
 
-def _steps(release: Release) -> Text:
-    line = Text()
+def _steps(release: Release, width: int) -> Text:
+    """As many to a line as there is room for, none of them broken."""
+    line, used = Text(), 0
     for mark, text in words.steps(release):
         sign, style = _MARKS[mark]
-        line.append(f"{sign}\u00a0{text}", style=style)
-        line.append("  ")
-    line.rstrip()
+        if used and used + len(text) + 4 > width:
+            line, used = line.append("\n"), 0
+        line.append("  " if used else "").append(f"{sign}\u00a0{text}", style=style)
+        used += len(text) + 4
     return line
 
 
@@ -94,19 +101,19 @@ def _share(release: Release, width: int) -> Text:
     return bar if target == release.weight else bar.append(f" → {target} %", style="dim")
 
 
-def _measured(rows: list[Json]) -> Table:
+def _measured(rows: Sequence[Json]) -> Table:
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
-    for name in (" " * _LABEL, "", "release", "baseline", "judged"):
-        table.add_column(name.rstrip() if name.strip() else name, overflow="fold", no_wrap=name == "")
-    for row in rows:
-        opinion = str(row.get("opinion", ""))
-        judged = Text(words.judged(row), style=_OPINIONS.get(opinion, "dim"))
-        metric, lane, baseline = words.measured(row)
-        table.add_row("", metric, lane, baseline, judged)
+    table.add_column("figures", width=_LABEL - 2, no_wrap=True)
+    for name in ("", "release", "baseline"):
+        table.add_column(name, no_wrap=True)
+    table.add_column("judged", overflow="fold")
+    for row in sorted(rows, key=lambda one: one["metric"] != "requests"):
+        judged = Text(words.judged(row), style=_OPINIONS.get(str(row.get("opinion", "")), "dim"))
+        table.add_row("", *words.measured(row), judged)
     return table
 
 
-def _timeline(entries: list[Json]) -> Iterator[Text]:
+def _timeline(entries: Sequence[Json]) -> Iterator[Text]:
     """A line each, cut off where it is too long."""
     widest = max((len(one["event"]) for one in entries), default=0)
     if entries:
