@@ -24,6 +24,7 @@ from workers import queue
 Json = dict[str, Any]
 
 REPOSITORY = "acme/shop"
+ENTRY: Json = {"name": "entry"}  # the Gateway of a chain's owner, as a route names its parent
 
 
 class Meshed:
@@ -142,6 +143,21 @@ def definition(kind: str) -> Json:
             "versions": [served],
         },
     }
+
+
+def users_route(name: str, parent: Json, *rules: Json, namespace: str = NAMESPACE) -> Json:
+    """An HTTPRoute as a chain's owner has it."""
+    return {
+        "apiVersion": "gateway.networking.k8s.io/v1",
+        "kind": "HTTPRoute",
+        "metadata": {"name": name, "namespace": namespace},
+        "spec": {"parentRefs": [parent], "rules": list(rules)},
+    }
+
+
+def to(service: str, **more: Any) -> Json:
+    """A rule that leads to a service of the shop."""
+    return {**more, "backendRefs": [{"name": service, "port": 8080}]}
 
 
 def endpoints(name: str, lane: str, service: str, ready: bool) -> Json:

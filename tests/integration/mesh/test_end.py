@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from provisioner.chain.model import Service, WorkloadRef
 from tests.support.crashes import Call, Moment, watched
-from tests.support.meshed import Meshed
+from tests.support.meshed import ENTRY, Meshed, users_route
 from tests.support.scene import NAMESPACE
 
 
@@ -16,14 +16,8 @@ def test_a_route_goes_before_the_grants_that_it_needs(mesh: Meshed) -> None:
     mesh.scene.chain = replace(mesh.chain, services=(*mesh.chain.services, web))
     mesh.cluster.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "front"}}, force=True)
     led = [{"name": one, "namespace": NAMESPACE, "port": 8080} for one in ("payment", "orders")]
-    mesh.cluster.create(
-        {
-            "apiVersion": "gateway.networking.k8s.io/v1",
-            "kind": "HTTPRoute",
-            "metadata": {"name": "shop", "namespace": "front"},
-            "spec": {"parentRefs": [{"name": "entry"}], "rules": [{"backendRefs": [one]} for one in led]},
-        }
-    )
+    rules = [{"backendRefs": [one]} for one in led]
+    mesh.cluster.create(users_route("shop", ENTRY, *rules, namespace="front"))
     mesh.opened("pr-1", "payment", "orders")
     assert len(mesh.cluster.list("ReferenceGrant", NAMESPACE)) == 2
     gone: list[str] = []

@@ -99,16 +99,9 @@ def test_a_users_route_is_merged_again_when_it_changes(cluster: Cluster) -> None
 
     pods(cluster, True)
     until(lambda: cluster.get("HTTPRoute", ROUTE, NAMESPACE) is not None, "the first route", seconds=60)
-    rule: Json = {"timeouts": {"request": "5s"}, "backendRefs": [{"name": "payment", "port": 8080}]}
     parent = {"group": "", "kind": "Service", "name": "payment", "port": 8080}
-    cluster.create(
-        {
-            "apiVersion": "gateway.networking.k8s.io/v1",
-            "kind": "HTTPRoute",
-            "metadata": {"name": "payment", "namespace": NAMESPACE},
-            "spec": {"parentRefs": [parent], "rules": [rule]},
-        }
-    )
+    rule = meshed.to("payment", timeouts={"request": "5s"})
+    cluster.create(meshed.users_route("payment", parent, rule))
     until(lambda: timeouts() == [{"request": "5s"}], "the user's rule has a variant", seconds=60)
     slower = {"spec": {"rules": [{**rule, "timeouts": {"request": "9s"}}]}}
     cluster.merge("HTTPRoute", "payment", slower, NAMESPACE)

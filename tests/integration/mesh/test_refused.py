@@ -2,20 +2,12 @@
 
 from __future__ import annotations
 
-from tests.support.meshed import Meshed
+from tests.support.meshed import ENTRY, Meshed, to, users_route
 from tests.support.scene import DRAIN, NAMESPACE
 
 
 def test_a_copy_that_leaves_stays_as_long_as_a_route_that_leads_to_it_cannot_be_changed(mesh: Meshed) -> None:
-    led = [{"name": one, "port": 8080} for one in ("payment", "orders")]
-    mesh.cluster.create(
-        {
-            "apiVersion": "gateway.networking.k8s.io/v1",
-            "kind": "HTTPRoute",
-            "metadata": {"name": "all", "namespace": NAMESPACE},
-            "spec": {"parentRefs": [{"name": "entry"}], "rules": [{"backendRefs": [one]} for one in led]},
-        }
-    )
+    mesh.cluster.create(users_route("all", ENTRY, to("payment"), to("orders")))
     mesh.opened("pr-1", "payment", "orders")
     mesh.push("pr-1", "payment")
     mesh.local.add(action="fail", status=403, verb="patch", path="httproutes/all--pr-1.gateway")

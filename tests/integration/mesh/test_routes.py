@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from provisioner.chain.model import Driver
-from tests.support.meshed import Meshed, meshed
+from tests.support.meshed import Meshed, meshed, to, users_route
 from tests.support.scene import DRAIN, NAMESPACE
 
 
@@ -99,20 +99,13 @@ def test_a_lane_that_somebody_deletes_takes_its_routes_along(mesh: Meshed) -> No
 
 def test_a_users_route_that_is_edited_is_merged_again_and_not_overwritten(mesh: Meshed) -> None:
     mesh.opened("pr-1", "payment")
-    route = {
-        "apiVersion": "gateway.networking.k8s.io/v1",
-        "kind": "HTTPRoute",
-        "metadata": {"name": "payment", "namespace": NAMESPACE},
-        "spec": {
-            "parentRefs": [{"group": "", "kind": "Service", "name": "payment", "port": 8080}],
-            "rules": [{"timeouts": {"request": "5s"}, "backendRefs": [{"name": "payment", "port": 8080}]}],
-        },
-    }
-    mine = mesh.cluster.create(route)
+    parent = {"group": "", "kind": "Service", "name": "payment", "port": 8080}
+    rule = to("payment", timeouts={"request": "5s"})
+    mine = mesh.cluster.create(users_route("payment", parent, rule))
     mesh.converge("pr-1")
     rules = mesh.routes()["payment--pr-1.8080"]["spec"]["rules"]
     assert [one["timeouts"] for one in rules] == [{"request": "5s"}], "one variant, and no catch-all"
-    slower = {"spec": {"rules": [{**route["spec"]["rules"][0], "timeouts": {"request": "9s"}}]}}  # type: ignore[index]
+    slower = {"spec": {"rules": [{**rule, "timeouts": {"request": "9s"}}]}}
     mine = mesh.cluster.merge("HTTPRoute", "payment", slower, NAMESPACE)
     mesh.converge("pr-1")
     rules = mesh.routes()["payment--pr-1.8080"]["spec"]["rules"]

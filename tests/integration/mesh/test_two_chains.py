@@ -5,20 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 from provisioner import labels
-from tests.support.meshed import Meshed, endpoints
+from tests.support.meshed import ENTRY, Meshed, endpoints, to, users_route
 from tests.support.scene import NAMESPACE
 
 
 def test_a_lane_of_another_chain_keeps_its_route_and_the_second_is_told_whose_it_is(mesh: Meshed) -> None:
-    led = [{"name": one, "port": 8080} for one in ("payment", "orders")]
-    mesh.cluster.create(
-        {
-            "apiVersion": "gateway.networking.k8s.io/v1",
-            "kind": "HTTPRoute",
-            "metadata": {"name": "all", "namespace": NAMESPACE},
-            "spec": {"parentRefs": [{"name": "entry"}], "rules": [{"backendRefs": [one]} for one in led]},
-        }
-    )
+    mesh.cluster.create(users_route("all", ENTRY, to("payment"), to("orders")))
     services = {one.name: one for one in mesh.chain.services}
     town = replace(mesh.chain, name="town", services=(services["orders"],))
     mesh.scene.chain = replace(mesh.chain, services=(services["payment"],))
