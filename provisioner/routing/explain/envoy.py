@@ -1,23 +1,25 @@
-"""The built-in router: the twin of the Service, the EndpointSlices of copies, and the Lanes. Pure."""
+"""The built-in router: the twin of the Service, EndpointSlices of copies, Lanes, and the Release. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from provisioner import labels
 from provisioner.chain.model import Chain, Protocol
 from provisioner.lane.model import Mode, object_name
 from provisioner.routing import attached, lineage
-from provisioner.routing.explain import carriers
+from provisioner.routing.explain import carriers, released
 from provisioner.routing.explain.carriers import Heard
 from provisioner.routing.explain.story import BASELINE, NOBODY, Explanation, Json, Live, Request, Step, called
-from provisioner.routing.intent import Copy, Endpoint, Port, Service, State
+from provisioner.routing.intent import ChainIntent, Copy, Endpoint, Port, State
 
 
 def explain(chain: Chain, live: Live, request: Request) -> Explanation:
     """Where the router sends a request."""
     twin = _twin(live, request)
-    port = _port(chain, live, request) if twin else None
+    intent = _intent(chain, live)
+    port = _port(intent, request) if twin else None
     if twin is None or port is None:
         what = "is not attached" if twin is None else f"has no listener for port {request.port}"
         step = Step(
@@ -32,8 +34,25 @@ def explain(chain: Chain, live: Live, request: Request) -> Explanation:
         refused = Step("request", "entry.untrusted", f"403: {heard.remark}")
         return Explanation(NOBODY, (*start, refused), (), f"{request.service}={NOBODY}")
     if not heard.lane:
-        return _baseline(port, (*start, Step("request", "", heard.remark)), "the baseline", "")
+        return _untagged(chain, live, request, intent, port, (*start, Step("request", "", heard.remark)))
     return _of_lane(chain, live, request, port, heard, start)
+
+
+def _untagged(
+    chain: Chain, live: Live, request: Request, intent: ChainIntent, port: Port, start: tuple[Step, ...]
+) -> Explanation:
+    """The baseline's, but for what a release takes where the chain is entered; the answer says nothing of
+    who gave it."""
+    if intent.share is None or request.service != chain.entry.service:
+        return _baseline(port, start, "the baseline", "")
+    share = intent.share
+    found = released.dealt(request, share)
+    thing = f"Release {object_name(chain.name, share.release)}"
+    steps = (*start, Step(thing, f"{share.weight} percent", found.remark))
+    if not found.inside:
+        return _baseline(port, steps, "the baseline", "")
+    heard = Heard(share.lane, "release")
+    return replace(_of_lane(chain, live, request, port, heard, steps), said="")
 
 
 def _twins(live: Live) -> list[Json]:
@@ -46,14 +65,15 @@ def _twin(live: Live, request: Request) -> Json | None:
     return next((one for one in _twins(live) if attached.service_name(one)[1:] == wanted), None)
 
 
-def _port(chain: Chain, live: Live, request: Request) -> Port | None:
-    return next((one for one in _service(chain, live, request).ports if one.number == request.port), None)
+def _intent(chain: Chain, live: Live) -> ChainIntent:
+    objects = (live.of(kind) for kind in ("EndpointSlice", "Lane", "Release"))
+    return attached.build([chain], _twins(live), *objects).chains[0]
 
 
-def _service(chain: Chain, live: Live, request: Request) -> Service:
-    built = attached.build([chain], _twins(live), live.of("EndpointSlice"), live.of("Lane")).chains[0]
+def _port(intent: ChainIntent, request: Request) -> Port | None:
     wanted = (request.namespace, request.service)
-    return next(one for one in built.services if (one.namespace, one.name) == wanted)
+    service = next(one for one in intent.services if (one.namespace, one.name) == wanted)
+    return next((one for one in service.ports if one.number == request.port), None)
 
 
 def _of_lane(

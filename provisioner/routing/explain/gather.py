@@ -19,7 +19,8 @@ def live(chain: Chain, cluster: Cluster) -> Live:
         kind: tuple(one for namespace in chain.namespaces for one in _listed(cluster, kind, namespace))
         for kind in kinds
     }
-    return Live({**found, "Lane": tuple(cluster.list("Lane", labels=f"{labels.CHAIN}={chain.name}"))})
+    lanes = cluster.list("Lane", labels=f"{labels.CHAIN}={chain.name}")
+    return Live({**found, "Lane": tuple(lanes), "Release": tuple(_listed(cluster, "Release", ""))})
 
 
 def _listed(cluster: Cluster, kind: str, namespace: str) -> list[Json]:
