@@ -1,9 +1,10 @@
 """Beat: the one process that turns what happens by itself into jobs.
 
-The leader keeps the schedule and watches lanes, what they own, and the baselines of the chains; each change
-that matters becomes a convergence of the lane concerned. A new leader begins with a sweep, which makes up for
-whatever happened while nobody led; a Redis that lost what it held is followed by one too. Losing leadership
-stops it; what two leaders put is the same jobs, which the queue holds once.
+The leader keeps the schedule and watches lanes, what they own, releases, and the baselines of the chains;
+each change that matters becomes a convergence of the lane concerned, or a step of the release. A new leader
+begins with a sweep, which makes up for whatever happened while nobody led; a Redis that lost what it held is
+followed by one too. Losing leadership stops it; what two leaders put is the same jobs, which the queue holds
+once.
 """
 
 from __future__ import annotations
@@ -32,13 +33,17 @@ from workers.exposition import Pulse
 from workers.fleet import Fleet
 from workers.mentions import Mentions
 from workers.queue import Queue
+from workers.releases import Releases
 from workers.relevance import (
     OPTIONAL_WORKLOADS,
     WORKLOADS,
     AllLanes,
     Concern,
+    Holders,
     OneLane,
     concerned,
+    is_owned,
+    lasting,
     meshed,
     settled,
 )
@@ -62,6 +67,7 @@ def targets(chains: Mapping[str, Chain]) -> frozenset[Target]:
     return frozenset(
         {
             Target("Lane"),
+            Target("Release"),
             *(Target(kind, name) for kind in (*WORKLOADS, "Service", POLICY) for name in namespaces),
             *(Target("Pod", name, labels.LANE) for name in namespaces),
             *(target for chain in chains.values() for target in _optional(chain)),
@@ -100,7 +106,8 @@ class Leader:
         self._total = total  # lanes of all chains, at most
         self._lock = threading.Lock()
         self._changed: Debounce[OneLane] = Debounce()
-        self._fleet, self._mentions = Fleet(), Mentions()
+        self._fleet, self._mentions, self._releases = Fleet(), Mentions(), Releases()
+        self._lasting: dict[str, str] = {}  # by uid, of the baseline's workloads
         self._retell = _Every(RETELL_SECONDS)
         self._unsettled: dict[OneLane, float] = {}
         self._watches: dict[Target, Watch] = {}
@@ -130,22 +137,30 @@ class Leader:
             except QueueError:
                 self._note(*due[number:])
                 raise
+        self._releases.flush(self._jobs)
 
     def changed(self, obj: Json, gone: bool) -> None:
         """An object changed, came or went."""
+        if obj["kind"] == "Release":
+            self._release_changed(obj, gone)
+            return
         if obj["kind"] == "Lane":
             self._lane_changed(obj, gone)
             return
         found = concerned(obj, self._book.chains().values())
         with self._lock:
             found = self._mentions.note(obj, found, gone=gone)
+            lasts = self._is_lasting(obj, gone=gone)
         for concern in found:
-            self._note(*self._concerned(concern, obj))
+            self._releases.concerned(concern)
+            if lasts or not isinstance(concern, Holders):
+                self._note(*self._concerned(concern, obj))
 
     def stop(self) -> None:
         for watch in self._watches.values():
             watch.stop()
         metrics.show_lanes({})
+        metrics.show_releases(())
         metrics.show_queue(0, 0)
 
     def _note_absences(self) -> None:
@@ -160,6 +175,23 @@ class Leader:
         self._absences.forget((one.kind, one.namespace) for one in gone)
         self._noted -= gone
 
+    def _release_changed(self, obj: Json, gone: bool) -> None:
+        """In a mesh the routes of all lanes may depend on whether a release takes requests."""
+        moved = self._releases.changed(obj, gone)
+        chain = self._book.chains().get(obj["spec"]["chain"])
+        if moved and chain is not None and meshed(chain):
+            with self._lock:
+                lanes = self._fleet.of_chain(chain.name)
+            self._note(*lanes)
+
+    def _is_lasting(self, obj: Json, *, gone: bool) -> bool:
+        """Whether a change of an object is more than the progress of a roll-out. The lock is held."""
+        before = self._lasting.pop(obj["metadata"]["uid"], "")
+        if gone or is_owned(obj) or obj["kind"] not in (*WORKLOADS, *OPTIONAL_WORKLOADS):
+            return True
+        self._lasting[obj["metadata"]["uid"]] = now = lasting(obj)
+        return now != before
+
     def _lane_changed(self, obj: Json, gone: bool) -> None:
         """The job that wrote a Lane's spec goes on with it at once; only if nobody does is it looked at."""
         which = OneLane(obj["spec"]["chain"], obj["spec"]["lane"])
@@ -173,6 +205,7 @@ class Leader:
             if self._fleet.lends(which) != before:
                 told += self._fleet.descendants(which)
         self._note(*told)
+        self._releases.concerned(which)
 
     def _noted_in_fleet(self, obj: Json, which: OneLane) -> bool:
         """Whether a Lane that came or changed has to be looked at. The lock is held."""

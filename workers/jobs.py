@@ -20,6 +20,7 @@ from provisioner.events import ForgeEvent
 from provisioner.lane.model import Lane
 from provisioner.lane.record import Recorded
 from provisioner.reconcile import Outcome
+from provisioner.release import story
 from provisioner.world import World
 from workers import metrics, queue, sweeping
 from workers.fence import Fence
@@ -41,6 +42,12 @@ class Converge(Protocol):
     def __call__(self, chain: Chain, name: str, world: World, written: Lane | None = None) -> Outcome: ...
 
 
+class Advance(Protocol):
+    """`provisioner.release.story.advance`: takes one release as far as it gets now."""
+
+    def __call__(self, chain: Chain, name: str, world: World) -> story.Outcome: ...
+
+
 @dataclass(frozen=True)
 class Context:
     """What the jobs of one process share."""
@@ -52,6 +59,7 @@ class Context:
     record: Record
     converge: Converge
     seconds: float  # how long a job may go on writing
+    advance: Advance = story.advance
 
 
 def deliver(data: Mapping[str, Any], chain_name: str, context: Context) -> None:

@@ -125,10 +125,12 @@ class View:
 
 
 def view(obj: Json) -> View:
-    metadata = obj["metadata"]
-    marks = [metadata.get(name) for name in ("deletionTimestamp", "labels", "ownerReferences")]
-    applied = (metadata.get("annotations") or {}).get(labels.SPEC_HASH, "")
-    return View(_text([*marks, _state(obj)]), applied, _text(_wanted(obj)))
+    applied = (obj["metadata"].get("annotations") or {}).get(labels.SPEC_HASH, "")
+    return View(_text([*_marks(obj), _state(obj)]), applied, _text(_wanted(obj)))
+
+
+def _marks(obj: Json) -> list[Any]:
+    return [obj["metadata"].get(name) for name in ("deletionTimestamp", "labels", "ownerReferences")]
 
 
 def _wanted(obj: Json) -> object:
@@ -141,6 +143,12 @@ def _wanted(obj: Json) -> object:
             return rollouts.revision(obj)
         case _:
             return obj["metadata"].get("generation")
+
+
+def lasting(obj: Json) -> str:
+    """What of a baseline workload its copies depend on: not how far it has rolled out, which only releases
+    wait for."""
+    return _text([_marks(obj), _wanted(obj)])
 
 
 def is_news(before: View, now: View) -> bool:
@@ -160,6 +168,8 @@ def _state(obj: Json) -> object:
     match obj["kind"]:
         case "Lane":
             return [settled(obj), _told(status)]
+        case "Release":
+            return [status.get(name) for name in ("phase", "step", "weight")]
         case "Pod":
             return _trouble_of_pod(status)
         case "EndpointSlice":
@@ -170,10 +180,19 @@ def _state(obj: Json) -> object:
             return _complaints(status)
         case "Gateway":
             return [one["status"] for one in status.get("conditions") or () if one["type"] == "Programmed"]
-        case "Deployment" | "StatefulSet" if is_owned(obj):
-            return [is_ready(obj), bool(status.get("readyReplicas")), _trouble(status)]
+        case "Deployment" | "StatefulSet" | rollouts.KIND:
+            return _roll_out(obj)
         case _:
             return None
+
+
+def _roll_out(obj: Json) -> object:
+    """How far a workload has rolled out, and what is wrong with it."""
+    if obj["kind"] == rollouts.KIND:
+        return rollouts.progress(obj)
+    status = obj.get("status") or {}
+    serves = bool(status.get("readyReplicas")) if is_owned(obj) else None
+    return [is_ready(obj), serves, _trouble(status)]
 
 
 def _text(value: object) -> str:

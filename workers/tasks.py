@@ -7,7 +7,7 @@ from typing import Any
 from celery import Celery
 from structlog.contextvars import bound_contextvars
 
-from workers import jobs, message, notifying
+from workers import jobs, message, notifying, releasing
 from workers.execution import Runner
 from workers.jobs import Context
 from workers.queue import Job
@@ -33,6 +33,12 @@ def register(app: Celery, context: Context, runner: Runner, keep: int) -> None:
         with bound_contextvars(release=f"{chain}.{name}"):
             job = Job(message.NOTIFY, (chain, name), key, attempt)
             runner.run(self.request.id, job, lambda: notifying.notify(chain, name, context), reopen=True)
+
+    @app.task(name=message.RELEASE, bind=True)
+    def release(self: Any, chain: str, name: str, *, key: str, attempt: int) -> None:
+        with bound_contextvars(release=f"{chain}.{name}"):
+            job = Job(message.RELEASE, (chain, name), key, attempt)
+            runner.run(self.request.id, job, lambda: releasing.release(chain, name, context), reopen=True)
 
     @app.task(name=message.SWEEP, bind=True)
     def sweep(self: Any, *, key: str, attempt: int) -> None:

@@ -145,5 +145,6 @@ def _identity(obj: Json) -> Json:
     """As much of an object as says whom its end concerns."""
     metadata = obj["metadata"]
     kept = {key: metadata[key] for key in ("name", "namespace", "uid", "labels") if key in metadata}
-    spec = {"chain": obj["spec"]["chain"], "lane": obj["spec"]["lane"]} if obj["kind"] == "Lane" else {}
+    named = ("chain", "lane", "name", "release") if obj["kind"] in ("Lane", "Release") else ()
+    spec = {key: obj["spec"][key] for key in named if key in obj["spec"]}
     return {"kind": obj["kind"], "metadata": kept, "spec": spec}

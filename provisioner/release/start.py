@@ -22,6 +22,7 @@ from provisioner.release import baseline, entering, refusals, store, workloads
 from provisioner.release.found import Found
 from provisioner.release.model import Change, Release
 from provisioner.release.workloads import MANNERS
+from provisioner.routing import drivers, settle
 from provisioner.status.inheritance import PARENT
 from provisioner.status.readiness import Clock
 from provisioner.world import World
@@ -54,7 +55,9 @@ def _made(chain: Chain, changes: Iterable[Change], name: str, origin: str, world
     wanted = _new(chain, wanted, baseline.read(chain.services, world.cluster), world)
     _refuse(entering.refusal(chain, wanted, world.cluster), chain)
     _refuse(_second(chain, world), chain)
-    return Release(chain.name, _named(chain, name, world), wanted, strategy=chain.release, origin=origin)
+    made = Release(chain.name, _named(chain, name, world), wanted, strategy=chain.release, origin=origin)
+    _refuse(drivers.release_refusal(chain, made.strategy) or settle.trial(chain, made, world), chain)
+    return made
 
 
 def _second(chain: Chain, world: World) -> str:

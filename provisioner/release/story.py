@@ -113,8 +113,16 @@ class _Run:
         return bool(self._release.weight and decision.weight) and decision.phase in _MEASURED
 
     def _routes(self) -> str:
-        """What is wrong with the lane's routes in a mesh, which are brought up to date for that."""
-        lane = reading.own_lane(self._release, self._cluster)[0] if self._meshed else None
+        """What is wrong with the lane's routes in a mesh: before the first share whether there is room for
+        one; later whether it has an effect, for which the routes are brought up to date."""
+        if not self._meshed or self._release.phase.over:
+            return ""
+        if self._release.phase is Phase.PENDING:
+            return settle.trial(self._chain, self._release, self._world)
+        return self._settled()
+
+    def _settled(self) -> str:
+        lane = reading.own_lane(self._release, self._cluster)[0]
         if lane is None or not lane.release:
             return ""
         settled = settle.settle(self._chain, lane, self._world)
@@ -129,7 +137,7 @@ class _Run:
         after = store.write_status(cluster, release, decision.status)
         announce.release_news(cluster, self._release, decision.status)
         if self._meshed and after.status != self._release.status:
-            self._routes()
+            self._settled()
         refused = self._write_baseline(view, decision)
         if not decision.hold:
             after = store.let_go(cluster, after)
