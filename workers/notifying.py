@@ -14,14 +14,16 @@ from workers.jobs import Context
 BUSY_SECONDS = 1.0  # until one that found another at it comes back
 
 
-def notify(chain: str, name: str, context: Context) -> None:
+def notify(chain_name: str, name: str, context: Context) -> None:
     """Tells what is to be told of a release. ConfigError where there is no key to sign with."""
-    with context.locks.hold(f"{chain}.{name}/notices") as held:
+    chain = context.book.get(chain_name)
+    again = queue.notify_again(chain.name, name)
+    with context.locks.hold(f"{chain.name}.{name}/notices") as held:
         if held is None:
-            context.queue.later(queue.notify_again(chain, name), BUSY_SECONDS)
+            context.queue.later(again, BUSY_SECONDS)
             return
         told = notices.tell(chain, name, context.world(Fence(context.seconds, held.valid)))
     metrics.RELEASE_NOTICES.labels("taken").inc(told.taken)
     metrics.RELEASE_NOTICES.labels("failed").inc(told.failed)
     if told.again is not None:
-        context.queue.later(queue.notify_again(chain, name), told.again)
+        context.queue.later(again, told.again)

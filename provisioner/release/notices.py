@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 import httpx
 import structlog
 
+from provisioner.chain.model import Chain
 from provisioner.cluster import Cluster, NotFoundError
 from provisioner.errors import ConfigError
 from provisioner.release import outbox, store
@@ -42,10 +43,14 @@ class Told:
     again: float | None = None
 
 
-def tell(chain: str, name: str, world: World) -> Told:
-    """Tells all that is to be told of a release now. ConfigError where there is no right key to sign with."""
-    release = store.read(world.cluster, chain, name)
-    todo = outbox.pending(release, world.now()) if release else {}
+def tell(chain: Chain, name: str, world: World) -> Told:
+    """Tells all that is to be told of a release now. ConfigError where there is no right key to sign with.
+
+    Only URLs that the chain's file lists are asked, too: who may write Releases is not thereby somebody who
+    may have requests sent anywhere.
+    """
+    release = store.read(world.cluster, chain.name, name)
+    todo = outbox.pending(release, chain.release.notify, world.now()) if release else {}
     if release is None or not todo:
         return Told()
     key = signing_key(world.settings.notify_key_file)

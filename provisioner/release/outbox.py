@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -48,9 +48,11 @@ class Notice:
         }
 
 
-def pending(release: Release, now: datetime) -> dict[str, list[Notice]]:
-    """What each listener has to be told, the oldest first; whoever knows everything is not named."""
-    found = {url: _pending(release, url, now) for url in dict.fromkeys(release.strategy.notify)}
+def pending(release: Release, allowed: Collection[str], now: datetime) -> dict[str, list[Notice]]:
+    """What each listener has to be told, the oldest first; whoever knows everything is not named, nor is a
+    URL of the release that is not among the allowed ones."""
+    urls = (url for url in dict.fromkeys(release.strategy.notify) if url in allowed)
+    found = {url: _pending(release, url, now) for url in urls}
     return {url: notices for url, notices in found.items() if notices}
 
 

@@ -14,6 +14,7 @@ from uuid import uuid4
 
 import pytest
 
+from provisioner.chain.model import Chain
 from provisioner.chain.strategy import Strategy
 from provisioner.cluster import Cluster
 from provisioner.errors import ConfigError
@@ -23,6 +24,7 @@ from provisioner.release.model import Release
 from provisioner.settings import Settings
 from provisioner.world import World
 from tests.support.ports import free_port
+from tests.support.routing import chain
 from tests.support.told import BEGUN, Listener, happened, listener, release, written
 
 KEY = "0123456789abcdef" * 2
@@ -51,7 +53,12 @@ def running(world: World, *urls: str, entries: int = 3) -> Release:
 
 
 def tell(world: World, told: Release) -> notices.Told:
-    return notices.tell(told.chain, told.name, world)
+    return notices.tell(listing(told), told.name, world)
+
+
+def listing(told: Release) -> Chain:
+    """A chain whose file lists the same URLs."""
+    return replace(chain(), name=told.chain, release=told.strategy)
 
 
 def happens(world: World, told: Release, number: int) -> None:
@@ -134,6 +141,13 @@ def test_a_notice_changes_nothing_else_of_the_release(world: World, taker: Liste
     assert after is not None
     assert {**after.status, "notified": None} == {**told.status, "notified": None}
     assert after.spec() == told.spec()
+
+
+def test_a_url_that_the_chain_file_does_not_list_is_not_asked(world: World, taker: Listener) -> None:
+    told = running(world, taker.url)
+    elsewhere = replace(listing(told), release=Strategy(notify=("https://hooks.example.com",)))
+    assert notices.tell(elsewhere, told.name, world) == notices.Told()
+    assert taker.got == []
 
 
 def test_without_a_key_nothing_is_sent(world: World, taker: Listener) -> None:

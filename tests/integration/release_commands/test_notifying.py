@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 from uuid import uuid4
@@ -11,6 +11,7 @@ from uuid import uuid4
 import pytest
 import redis
 
+from provisioner.chain.model import Chain
 from provisioner.chain.strategy import Strategy
 from provisioner.cluster import Cluster
 from provisioner.git import Repositories
@@ -19,6 +20,7 @@ from provisioner.reconcile import converge
 from provisioner.release.model import Release
 from provisioner.settings import Settings
 from provisioner.world import World
+from tests.support.routing import chain
 from tests.support.told import BEGUN, Listener, happened, listener, release, written
 from tests.support.valkeys import valkey
 from workers import notifying, queue
@@ -65,7 +67,7 @@ def workers(tmp_path: Path, cluster: Cluster, taker: Listener) -> Iterator[Worke
     with valkey(tmp_path / "valkey") as url:
         client = queue.connect(url)
         context = Context(
-            book=None,  # no chain file is looked at
+            book=_Book(replace(chain(), name=told.chain, release=strategy)),
             queue=Queue(client),
             locks=Locks(client, 20),
             world=lambda fence: world,
@@ -75,6 +77,17 @@ def workers(tmp_path: Path, cluster: Cluster, taker: Listener) -> Iterator[Worke
         )
         yield Workers(client, context, told)
         client.close()
+
+
+@dataclass
+class _Book:
+    """The chain files: one."""
+
+    chain: Chain
+
+    def get(self, name: str) -> Chain:
+        assert name == self.chain.name
+        return self.chain
 
 
 def test_what_is_taken_is_told_once(workers: Workers, taker: Listener) -> None:
