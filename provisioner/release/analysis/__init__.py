@@ -55,6 +55,9 @@ def measure(release: Release, chain: Chain, world: World, now: datetime) -> Meas
 
 def concluded(release: Release, analysis: Analysis, taken: Taken, memory: Memory, now: datetime) -> Measured:
     """The opinion on what was measured, with all that went before. Pure."""
+    still = (
+        release.weight < ALL or memory.at is None
+    )  # what was counted so far is from before the whole share
     begun = memory.begun or (now if release.weight else None)
     memory = replace(memory, at=now, begun=begun, counters=taken.book.to_json())
     findings = [_found(one, release, analysis, taken, memory, now) for one in analysis.metrics]
@@ -63,7 +66,7 @@ def concluded(release: Release, analysis: Analysis, taken: Taken, memory: Memory
         memory,
         good=(memory.good or now) if opinion is Opinion.GOOD else None,
         streaks={one.metric.name: one.streak for one in findings},
-        earlier=_earlier(findings, release, memory),
+        earlier={**memory.earlier, **(_at_baseline(findings, analysis.requests) if still else {})},
     )
     rows = (*(one.row() for one in findings), *_seen(analysis, taken))
     return Measured(opinion, message, after.since(_weighed(release), now), rows, after.to_json())
@@ -88,10 +91,10 @@ def _found(
     return Finding(metric, sample, verdict, memory.streaks.get(metric.name, Streak()).after(verdict))
 
 
-def _earlier(findings: list[Finding], release: Release, memory: Memory) -> dict[str, float]:
-    """The baseline's last values from when the entry still sent it requests."""
-    new = {one.metric.name: one.sample.baseline for one in findings} if release.weight < ALL else {}
-    return {**memory.earlier, **{name: value for name, value in new.items() if value is not None}}
+def _at_baseline(findings: list[Finding], least: int) -> dict[str, float]:
+    """The baseline's values that enough requests are behind."""
+    found = ((one.metric.name, one.sample.comparable(least)) for one in findings)
+    return {name: value for name, value in found if value is not None}
 
 
 def _seen(analysis: Analysis, taken: Taken) -> list[Json]:

@@ -31,6 +31,13 @@ _COUNTED = "envoy_vhost_route_upstream_rq"
 
 
 @dataclass(frozen=True)
+class Failure:
+    """Why an Envoy could not be read, for people."""
+
+    message: str
+
+
+@dataclass(frozen=True)
 class Envoy:
     """A router pod that runs: where its statistics are, and since when its Envoy counts."""
 
@@ -39,13 +46,11 @@ class Envoy:
     started: datetime
     url: str
 
-
-@dataclass(frozen=True)
-class Failure:
-    """Why an Envoy could not be read, for people."""
-
-    envoy: str
-    message: str
+    def silent(self, why: str) -> Failure:
+        return Failure(
+            f"{self.name} does not tell its counters ({why}); see that it is ready and that no NetworkPolicy "
+            f"keeps Laneway's workers from {self.url}: `laneway attach` writes one that lets them in"
+        )
 
 
 def envoys(cluster: Cluster, chain: Chain) -> list[Envoy]:
@@ -67,15 +72,13 @@ def read(client: httpx.Client, envoy: Envoy, service: str, until: float) -> Read
         ) as answer:
             text = _body(answer, until)
     except (httpx.HTTPError, OSError) as error:
-        return Failure(
-            envoy.name, f"{envoy.name} does not tell its counters: {error or type(error).__name__}"
-        )
+        return envoy.silent(str(error) or type(error).__name__)
     if answer.status_code != httpx.codes.OK:
-        return Failure(envoy.name, f"{envoy.name} does not tell its counters: HTTP {answer.status_code}")
+        return envoy.silent(f"HTTP {answer.status_code}")
     try:
         return Reading(envoy.uid, envoy.started, counted(text, service))
     except ValueError as error:
-        return Failure(envoy.name, f"{envoy.name} tells counters that cannot be read: {error}")
+        return envoy.silent(f"they cannot be read, {error}")
 
 
 def counted(text: str, service: str = "") -> dict[str, Counts]:

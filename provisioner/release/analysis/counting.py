@@ -14,7 +14,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from provisioner.lane.model import moment, stamp
+from provisioner.lane.model import stamp
+from provisioner.release.analysis.memory import instant
 
 Json = dict[str, Any]
 
@@ -159,12 +160,12 @@ def recall(kept: object) -> Book:
         return Book()
     try:
         return Book(
-            moment(kept["at"]),
+            instant(kept["at"]),
             {
-                name: Reading(name, moment(one["started"]), _both(one))
+                name: Reading(name, instant(one["started"]), _both(one))
                 for name, one in kept["readings"].items()
             },
-            tuple(Slot(moment(one["start"]), moment(one["end"]), _both(one)) for one in kept["slots"]),
+            tuple(Slot(instant(one["start"]), instant(one["end"]), _both(one)) for one in kept["slots"]),
         )
     except (AttributeError, KeyError, TypeError, ValueError):
         return Book()

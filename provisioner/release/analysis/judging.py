@@ -36,6 +36,10 @@ class Sample:
     trouble: str = ""
     earlier: float | None = None
 
+    def comparable(self, least: int) -> float | None:
+        """The baseline's value, if it is a number that enough requests are behind."""
+        return None if _lack("", self.baseline, self.compared, least) else self.baseline
+
 
 @dataclass(frozen=True)
 class Verdict:

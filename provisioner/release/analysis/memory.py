@@ -62,9 +62,9 @@ def recall(state: object) -> Memory:
         return Memory()
     try:
         return Memory(
-            at=_moment(state.get("at")),
-            begun=_moment(state.get("begun")),
-            good=_moment(state.get("good")),
+            at=_instant(state.get("at")),
+            begun=_instant(state.get("begun")),
+            good=_instant(state.get("good")),
             streaks={name: Streak(*map(int, two)) for name, two in (state.get("streaks") or {}).items()},
             earlier={name: float(value) for name, value in (state.get("earlier") or {}).items()},
             counters=dict(state.get("counters") or {}),
@@ -73,5 +73,13 @@ def recall(state: object) -> Memory:
         return Memory()
 
 
-def _moment(text: object) -> datetime | None:
-    return moment(str(text)) if text else None
+def instant(text: object) -> datetime:
+    """The time that `stamp` wrote; ValueError for anything else, such as one without its zone."""
+    found = moment(str(text))
+    if found.tzinfo is None:
+        raise ValueError(f"{text!r} has no time zone")
+    return found
+
+
+def _instant(text: object) -> datetime | None:
+    return instant(text) if text else None

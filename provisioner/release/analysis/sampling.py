@@ -104,7 +104,7 @@ def _ask(
 
 def _late(key: object) -> Said:
     if isinstance(key, Envoy):
-        return Failure(key.name, f"{key.name} does not tell its counters in time")
+        return key.silent("not in time")
     return Answer(
         trouble="Prometheus does not answer in time; see its load, and that its name can be resolved"
     )
