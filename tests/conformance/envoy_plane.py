@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -19,7 +18,7 @@ from tests.conformance.objects import Place
 from tests.conformance.scene import BASELINE, CHAIN, OUTSIDE, PORTS, SERVICES, Copy, Lane
 from tests.support.commands import process
 from tests.support.devcluster import devcluster
-from tests.support.ports import free_port
+from tests.support.routerprocess import ROUTER, places
 from tests.support.routing import NAMESPACE, Envoy, address, get, wait_until
 
 PLACE = Place(CHAIN, NAMESPACE)
@@ -28,7 +27,6 @@ LISTENERS = {
     for place, service in enumerate(SERVICES)
     for offset, port in enumerate(PORTS)
 }
-ROUTER = (sys.executable, "-c", "from provisioner.cli import main; main()", "router")
 
 
 class EnvoyPlane:
@@ -116,17 +114,11 @@ def plane(folder: Path) -> Iterator[EnvoyPlane]:
 @contextmanager
 def _router(folder: Path, known: Mapping[str, str]) -> Iterator[int]:
     """`laneway router`; the port of its discovery."""
-    discovery, metrics = free_port(), free_port()
-    settings = {
-        **known,
-        "LANEWAY_DISCOVERY_HOST": "127.0.0.1",
-        "LANEWAY_DISCOVERY_PORT": str(discovery),
-        "LANEWAY_METRICS_HOST": "127.0.0.1",
-        "LANEWAY_METRICS_PORT": str(metrics),
-    }
+    settings = {**known, **places()}
     with process(ROUTER, settings, folder / "router.log"):
+        metrics = int(settings["LANEWAY_METRICS_PORT"])
         wait_until(lambda: _is_ready(metrics), 60, "the router knows the cluster")
-        yield discovery
+        yield int(settings["LANEWAY_DISCOVERY_PORT"])
 
 
 def _is_ready(port: int) -> bool:

@@ -55,6 +55,16 @@ def end(running: subprocess.Popen[bytes]) -> None:
         running.wait()
 
 
+def refusal(command: Sequence[str], settings: Mapping[str, str]) -> str:
+    """What a command says that ends with 1 and a clear message, and has printed nothing."""
+    done = subprocess.run(
+        command, env=environment(settings), capture_output=True, text=True, timeout=120, check=False
+    )
+    assert (done.returncode, done.stdout) == (1, ""), done.stderr
+    assert "Traceback" not in done.stderr
+    return done.stderr
+
+
 @contextmanager
 def serving(settings: Mapping[str, str], folder: Path, *options: str) -> Iterator[str]:
     """`laneway serve`; its base URL once it listens."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import http.client
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING
 from provisioner.chain.model import Entry
 from provisioner.routing import links
 from provisioner.routing.envoy.node import FIRST_LISTENER
-from tests.support.routing import chain, endpoint_slice, lane, wait_until
+from tests.support.routing import chain, endpoint_slice, get, lane, wait_until
 
 if TYPE_CHECKING:
     from tests.integration.routing.conftest import World
@@ -76,19 +75,7 @@ class Door:
         source: str = OUTSIDE,
     ) -> Answer:
         """One request on a connection of its own, from an address of this machine."""
-        to = (self.world.envoy.address, FIRST_LISTENER)
-        connection = http.client.HTTPConnection(*to, timeout=20, source_address=(source, 0))
-        try:
-            named = any(key.lower() == "host" for key, _ in headers)
-            connection.putrequest(method, path, skip_host=named, skip_accept_encoding=True)
-            for key, value in headers:
-                connection.putheader(key, value)
-            connection.endheaders()
-            answer = connection.getresponse()
-            found = {key.lower(): value for key, value in answer.getheaders()}
-            return Answer(answer.status, found, answer.read())
-        finally:
-            connection.close()
+        return Answer(*get(self.world.envoy.address, FIRST_LISTENER, path, headers, method, source))
 
 
 Doors = Callable[[Entry], Door]

@@ -344,11 +344,13 @@ def get(
     path: str = "/",
     headers: Headers | None = None,
     method: str = "GET",
+    source: str = "",
 ) -> tuple[int, dict[str, str], bytes]:
-    """One request on a connection of its own: status, headers in lower case, body. A list of headers may
-    repeat names."""
+    """One request on a connection of its own, from an address of this machine: status, headers in lower case,
+    body. A list of headers may repeat names."""
     pairs = list(headers.items()) if isinstance(headers, dict) else list(headers or ())
-    connection = http.client.HTTPConnection(host, port, timeout=10)
+    where = (source, 0) if source else None
+    connection = http.client.HTTPConnection(host, port, timeout=20, source_address=where)
     try:
         named = any(key.lower() == "host" for key, _ in pairs)
         connection.putrequest(method, path, skip_host=named, skip_accept_encoding=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -19,18 +18,17 @@ from provisioner.routing.envoy.node import FIRST_LISTENER
 from tests.support.commands import process
 from tests.support.devcluster import devcluster
 from tests.support.loops import LoopThread
+from tests.support.routerprocess import ROUTER, places
 from tests.support.routing import (
     NAMESPACE,
     Envoy,
     Upstream,
     endpoint_slice,
-    free_port,
     get,
     twin,
     wait_until,
 )
 
-ROUTER = (sys.executable, "-c", "from provisioner.cli import main; main()", "router")
 CHAIN = """
 chain: shop
 namespace: shop
@@ -87,12 +85,10 @@ def installed(
             "LANEWAY_CHAINS": str(tmp_path / "shop.yaml"),
             "LANEWAY_KUBECONFIG": str(api.kubeconfig),
             "LANEWAY_LINK_KEYS_FILE": str(tmp_path / "keys"),
-            "LANEWAY_DISCOVERY_HOST": "127.0.0.1",
-            "LANEWAY_DISCOVERY_PORT": str(discovery := free_port()),
-            "LANEWAY_METRICS_PORT": "0",
+            **places(),
         }
         stack.enter_context(process(ROUTER, settings, tmp_path / "router.log"))
-        envoy = Envoy(discovery, (FIRST_LISTENER,))
+        envoy = Envoy(int(settings["LANEWAY_DISCOVERY_PORT"]), (FIRST_LISTENER,))
         stack.callback(envoy.stop)
         envoy.wait_ready()
 

@@ -5,18 +5,16 @@ from __future__ import annotations
 import os
 import resource
 import shutil
-import sys
 from functools import partial
 from pathlib import Path
 
 import pytest
 
 from provisioner.routing.router import launch
-from tests.support.commands import program
+from tests.support.commands import LANEWAY, program
 from tests.support.ports import free_port
 from tests.support.routing import address, wait_until
 
-COMMAND = [sys.executable, "-c", "from provisioner.cli import main; main()", "envoy"]
 FEW, MOST = 256, 4096
 
 
@@ -42,7 +40,7 @@ def process(pod, tmp_path):
     few = partial(resource.setrlimit, resource.RLIMIT_NOFILE, (FEW, MOST))
     with (
         (tmp_path / "log").open("wb") as log,
-        program(COMMAND, env=pod, stdout=log, stderr=log, preexec_fn=few) as started,
+        program([*LANEWAY, "envoy"], env=pod, stdout=log, stderr=log, preexec_fn=few) as started,
     ):
         yield started
 

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import socket
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
+from tests.support.commands import process, refusal
 from tests.support.ports import free_port
+from tests.support.routerprocess import ROUTER, places
 from tests.support.routing import get, wait_until
 
 CHAIN = """
@@ -31,34 +29,23 @@ current-context: gone
 """
 
 
-COMMAND = [sys.executable, "-c", "from provisioner.cli import main; main()", "router"]
-
-
 @pytest.fixture
 def environment(tmp_path: Path) -> dict[str, str]:
     """Settings of a router, with an API server that nobody listens at."""
     (tmp_path / "shop.yaml").write_text(CHAIN)
     (tmp_path / "kubeconfig").write_text(KUBECONFIG % free_port())
     return {
-        **os.environ,
         "LANEWAY_CHAINS": str(tmp_path / "shop.yaml"),
         "LANEWAY_KUBECONFIG": str(tmp_path / "kubeconfig"),
-        "LANEWAY_DISCOVERY_HOST": "127.0.0.1",
-        "LANEWAY_DISCOVERY_PORT": str(free_port()),
-        "LANEWAY_METRICS_HOST": "127.0.0.1",
-        "LANEWAY_METRICS_PORT": str(free_port()),
+        **places(),
     }
 
 
 @pytest.fixture
 def router(environment: dict[str, str], tmp_path: Path):
     """The process, its metrics port and its chain file."""
-    with (tmp_path / "log").open("wb") as log:
-        process = subprocess.Popen(COMMAND, env=environment, stdout=log, stderr=log)
-        yield process, int(environment["LANEWAY_METRICS_PORT"]), tmp_path / "shop.yaml"
-        if process.poll() is None:
-            process.kill()
-        process.wait(10)
+    with process(ROUTER, environment, tmp_path / "log") as running:
+        yield running, int(environment["LANEWAY_METRICS_PORT"]), tmp_path / "shop.yaml"
 
 
 def answer(port: int, path: str):
@@ -69,20 +56,20 @@ def answer(port: int, path: str):
 
 
 def test_a_router_without_a_cluster_lives_says_what_is_missing_and_ends_when_told(router):
-    process, port, _ = router
-    wait_until(lambda: answer(port, "/livez"), 20, "the router's first answer")
+    running, port, _ = router
+    wait_until(lambda: answer(port, "/livez"), 60, "the router's first answer")
     assert answer(port, "/livez")[0] == 200
     status, _, body = answer(port, "/readyz")
     assert status == 503
     assert b"EndpointSlice in shop" in body
     assert b"laneway_router_streams" in answer(port, "/metrics")[2]
-    process.send_signal(signal.SIGTERM)
-    assert process.wait(10) == 0
+    running.terminate()
+    assert running.wait(30) == 0
 
 
 def test_a_chain_file_that_becomes_wrong_is_said_and_does_not_end_the_router(router):
-    process, port, file = router
-    wait_until(lambda: answer(port, "/livez"), 20, "the router's first answer")
+    running, port, file = router
+    wait_until(lambda: answer(port, "/livez"), 60, "the router's first answer")
 
     file.write_text(CHAIN.replace("workload", "wrkload"))
     wait_until(lambda: b"wrkload" in answer(port, "/readyz")[2], what="what is wrong")
@@ -90,7 +77,7 @@ def test_a_chain_file_that_becomes_wrong_is_said_and_does_not_end_the_router(rou
 
     file.write_text(CHAIN)
     wait_until(lambda: b"wrkload" not in answer(port, "/readyz")[2], what="that it is mended")
-    assert process.poll() is None
+    assert running.poll() is None
 
 
 def test_an_address_that_is_taken_is_said_in_one_line(environment):
@@ -98,30 +85,15 @@ def test_an_address_that_is_taken_is_said_in_one_line(environment):
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         environment["LANEWAY_DISCOVERY_PORT"] = str(taken.getsockname()[1])
-        done = subprocess.run(
-            COMMAND, env=environment, capture_output=True, text=True, timeout=30, check=False
-        )
-
-    assert done.returncode == 1
-    assert "LANEWAY_DISCOVERY_PORT: 127.0.0.1:" in done.stderr
-    assert "Traceback" not in done.stderr
+        assert "LANEWAY_DISCOVERY_PORT: 127.0.0.1:" in refusal(ROUTER, environment)
 
 
 def test_a_router_of_a_chain_with_links_does_not_start_without_their_key(environment, tmp_path):
     file, keys = tmp_path / "shop.yaml", tmp_path / "keys"
     file.write_text(CHAIN + "entry: {service: payment, host: '{lane}.example.com', link: preview}\n")
     keys.write_text("secret")
-    for named, said in (("", "there is no key"), (str(keys), "key 1 can be guessed")):
-        done = subprocess.run(
-            COMMAND,
-            env={**environment, "LANEWAY_LINK_KEYS_FILE": named},
-            capture_output=True,
-            text=True,
-            timeout=30,
-            check=False,
-        )
-        assert done.returncode == 1
-        assert "LANEWAY_LINK_KEYS_FILE" in done.stderr
-        assert said in done.stderr
-        assert "openssl rand -hex 32" in done.stderr
-        assert "Traceback" not in done.stderr
+    for named, why in (("", "there is no key"), (str(keys), "key 1 can be guessed")):
+        said = refusal(ROUTER, {**environment, "LANEWAY_LINK_KEYS_FILE": named})
+        assert "LANEWAY_LINK_KEYS_FILE" in said
+        assert why in said
+        assert "openssl rand -hex 32" in said
