@@ -58,8 +58,8 @@ class Watched:
         self, chain: Chain, world: World, analysis: Analysis | None, *, weight: int = 10, name: str = "pr-4"
     ) -> None:
         self.now = BEGUN
-        self._chain, self._world = chain, world
         strategy = Strategy(analysis=analysis)
+        self._chain, self._world = replace(chain, release=strategy), world
         changes = (Change("payment", "example/payment:2"),)
         self.release = Release(chain.name, name, changes, strategy)
         self.weigh(weight)

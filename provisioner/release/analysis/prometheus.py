@@ -29,6 +29,10 @@ class Answer:
 
 def ask(client: httpx.Client, url: str, query: str, until: float) -> Answer:
     """The value of a query now. `until`, on the monotonic clock, it is given up."""
+    if not url:
+        return Answer(
+            trouble="the chain's file names no Prometheus (release.analysis.url), no other is asked"
+        )
     place = _hidden(url)
     left = max(0.1, until - time.monotonic())
     asked = {"query": query, "timeout": f"{1000 * left:.0f}ms"}

@@ -45,7 +45,7 @@ def take(
     """Never raises for what is down: that is in the samples."""
     asked = {one: queries.asked(one, release, chain, analysis.window) for one in analysis.metrics}
     envoys, trouble = _envoys(cluster, chain)
-    said = _ask(analysis.url, asked.values(), envoys, chain.entry.service)
+    said = _ask(_url(chain), asked.values(), envoys, chain.entry.service)
     read = [one for one in said.values() if isinstance(one, Reading)]
     failures = [one.message for one in said.values() if isinstance(one, Failure)]
     present = [one.uid for one in envoys]
@@ -70,6 +70,12 @@ def counted(metric: Metric, book: Book, trouble: str) -> Sample:
         one.quantile(metric.quantile) if metric.name == LATENCY else one.success for one in (lane, baseline)
     ]
     return Sample(values[0], values[1], lane.total, baseline.total)
+
+
+def _url(chain: Chain) -> str:
+    """The Prometheus of the chain's file, whatever a Release says: who may write Releases is not thereby
+    somebody who may have Laneway ask any address."""
+    return chain.release.analysis.url if chain.release.analysis else ""
 
 
 def _envoys(cluster: Cluster, chain: Chain) -> tuple[list[Envoy], str]:

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from provisioner.chain.strategy import Analysis, Metric, Provider
+from provisioner.chain.strategy import Analysis, Metric, Provider, Strategy
 from provisioner.release.analysis import sampling
 from provisioner.release.observed import Measured, Opinion
 from tests.support.analysed import Watched, shop, world
@@ -166,13 +167,26 @@ def test_an_answer_that_drips_in_is_given_up(tmp_path: Path, monkeypatch: pytest
 
 
 @pytest.mark.parametrize(
-    "url", ["", "prometheus:9090", "ftp://127.0.0.1", "http://", "http://[::1", "https://127.0.0.1:1"]
+    "url", ["prometheus:9090", "ftp://127.0.0.1", "http://", "http://[::1", "https://127.0.0.1:1"]
 )
 def test_an_address_that_is_none_is_inconclusive(tmp_path: Path, url: str) -> None:
     found = measured(tmp_path, url)
 
     assert found.opinion is Opinion.INCONCLUSIVE
     assert "see that it runs" in found.message
+
+
+def test_no_server_is_asked_but_that_of_the_chains_file(tmp_path: Path) -> None:
+    with standing(said(200, vector("3"))) as (url, asked):
+        of_file = Analysis(Provider.PROMETHEUS, "", inconclusive=0, metrics=(OWN,))
+        watched = Watched(shop("istio"), world(tmp_path), of_file)
+        watched.release = replace(watched.release, strategy=Strategy(analysis=replace(of_file, url=url)))
+        watched.look()
+        found = watched.look(120)
+
+    assert found.opinion is Opinion.INCONCLUSIVE
+    assert "the chain's file names no Prometheus" in found.message
+    assert asked == []
 
 
 def test_a_server_that_is_not_there_is_told_with_its_address_but_not_its_password(tmp_path: Path) -> None:
