@@ -11,7 +11,7 @@ import time
 import structlog
 
 from provisioner.chain.model import Chain
-from provisioner.release import store
+from provisioner.release import outbox, store
 from provisioner.release.model import Phase, Release
 from provisioner.release.story import Outcome
 from provisioner.world import World
@@ -61,9 +61,10 @@ def _follow(chain: Chain, name: str, outcome: Outcome, context: Context, world: 
     """What else has to happen, since this run wrote something."""
     if outcome.lane:
         context.queue.put(queue.converge(chain.name, name))
-    if not outcome.told or outcome.before is None or outcome.after is None:
+    if outcome.before is None or outcome.after is None:
         return
-    context.queue.put(queue.notify(chain.name, name))
+    if outbox.pending(outcome.after, chain.release.notify, world.now()):
+        context.queue.put(queue.notify(chain.name, name))
     if _goes_back(outcome.after) and not _goes_back(outcome.before):
         metrics.RELEASE_ROLLBACKS.labels(chain.name, outcome.after.reason).inc()
     if outcome.ended:

@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Any
 
 from provisioner import labels
-from provisioner.chain.model import Chain
+from provisioner.chain.model import Chain, Driver
 from provisioner.cluster import Cluster, NotFoundError
 from provisioner.release import refusals
 from provisioner.release.model import Change
@@ -18,7 +18,11 @@ from provisioner.release.model import Change
 Json = dict[str, Any]
 
 _OUTSIDE = ("LoadBalancer", "NodePort")
-_ROUTES = ("Ingress", "HTTPRoute", "GRPCRoute")
+_ROUTES = {
+    Driver.ENVOY: ("Ingress", "HTTPRoute", "GRPCRoute"),
+    Driver.GATEWAY_API: ("Ingress",),  # its HTTPRoutes are how the chain is entered
+    Driver.ISTIO: ("Ingress",),
+}
 
 
 def refusal(chain: Chain, changes: Sequence[Change], cluster: Cluster) -> str:
@@ -35,7 +39,7 @@ def callers(chain: Chain, changes: Sequence[Change], cluster: Cluster) -> tuple[
         *(
             line
             for namespace in namespaces
-            for kind in _ROUTES
+            for kind in _ROUTES[chain.driver]
             for one in _listed(kind, namespace, cluster)
             for line in _leading(one, {name for name in inner if chain.service(name).namespace == namespace})
         ),

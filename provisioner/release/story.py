@@ -39,6 +39,7 @@ from provisioner.world import World
 Json = dict[str, Any]
 Measure = Callable[[Release, Chain, World, datetime], Measured]
 
+BLOCKED_SECONDS = 30.0  # after this long is looked again whether somebody has mended what is in the way
 REFUSED_SECONDS = 5.0  # after this long a write is tried again that the cluster has refused
 _MEASURED = (Phase.PROGRESSING, Phase.PAUSED)
 
@@ -79,8 +80,8 @@ class Outcome:
 
 
 def advance(chain: Chain, name: str, world: World, measure: Measure = analysis.measure) -> Outcome:
-    """Takes one release as far as it gets now. Raises TemporaryError when it must be tried again,
-    PermanentError when somebody has to change something first."""
+    """Takes one release as far as it gets now. Raises TemporaryError when it must be tried again; what only
+    a person can change is said in the release's status, and looked at again from time to time."""
     return lanes.on_conflict(lambda: _advance(chain, name, world, measure))
 
 
@@ -88,7 +89,11 @@ def _advance(chain: Chain, name: str, world: World, measure: Measure) -> Outcome
     release = store.read(world.cluster, chain.name, name)
     if release is None:
         return Outcome(object_name(chain.name, name))
-    return _Run(release, chain, world).advance(measure)
+    run = _Run(release, chain, world)
+    try:
+        return run.advance(measure)
+    except PermanentError as problem:
+        return run.blocked(problem)
 
 
 class _Run:
@@ -107,6 +112,21 @@ class _Run:
             view = replace(view, seen=replace(view.seen, measured=measured))
             decision = machine.advance(self._release, view.seen, self._world.now())
         return self._carry_out(view, decision)
+
+    def blocked(self, problem: PermanentError) -> Outcome:
+        """Says what keeps it from going on; nothing else of its status changes, so that its share stays."""
+        release = self._release
+        log.warning("release.blocked", release=release.object_name, reason=problem.reason, error=str(problem))
+        message = f"it cannot go on: {problem}"
+        told = {"phase": release.phase.value, **release.status, "message": message}
+        after = store.write_status(self._cluster, release, told)
+        if release.status.get("message") != message:
+            self._tell(problem.reason, message)
+        return Outcome(release.object_name, release, after, BLOCKED_SECONDS)
+
+    def _tell(self, reason: str, message: str) -> None:
+        about = announce.about_release(self._release)
+        announce.tell(self._cluster, about, reason, message, self._world.now(), warning=True)
 
     def _is_measured(self, decision: Decision) -> bool:
         """Whether what is measured can matter: what ends the release anyway does not wait for that."""
@@ -176,10 +196,7 @@ class _Run:
                 baseline.urge(services, view.found, self._cluster)
         except PermanentError as error:
             log.warning("release.refused", release=self._release.object_name, error=str(error))
-            about = announce.about_release(self._release)
-            announce.tell(
-                self._cluster, about, "BaselineRefused", str(error), self._world.now(), warning=True
-            )
+            self._tell("BaselineRefused", str(error))
             return True
         return False
 

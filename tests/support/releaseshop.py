@@ -1,5 +1,5 @@
-"""A shop whose chain is attached, and which a test releases step by step: the clock is the test's, and pods do
-what it says."""
+"""A shop whose chain is attached, and which a test releases step by step: the clock is the test's, and pods
+do what it says."""
 
 from __future__ import annotations
 

@@ -35,9 +35,10 @@ def test_no_right_is_a_wildcard() -> None:
             assert rule[part] and "*" not in rule[part], (process, rule)
 
 
-def test_only_lanes_are_reached_in_the_whole_cluster() -> None:
+def test_only_lanes_and_releases_are_reached_in_the_whole_cluster() -> None:
     reached = {(*rule["apiGroups"], *rule["resources"]) for _, rule in rules() if rule["scope"] == "cluster"}
-    assert reached == {("laneway.dev", "lanes"), ("laneway.dev", "lanes/status")}
+    kinds = ("lanes", "lanes/status", "releases", "releases/status")
+    assert reached == {("laneway.dev", kind) for kind in kinds}
 
 
 def test_secrets_are_read_by_name_alone() -> None:
