@@ -8,7 +8,9 @@ what real data planes did with the same requests.
 |---|---|
 | `story` | what is asked, and what an explanation says |
 | `matching` | headers and paths held against the matches of routes |
+| `lots` | what a rule of a mesh does of a release |
 | `carriers` | which lane a request names, as the built-in router reads it |
+| `released` | what a release makes of a request that names none |
 | `envoy`, `gateway_api`, `istio` | the matchers |
 | `explainers` | the table of them |
 """

@@ -7,13 +7,14 @@ method, the most headers, the most query parameters, the oldest route, its name,
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from provisioner.chain.model import Chain
-from provisioner.routing.explain import matching
+from provisioner.routing.explain import lots, matching
 from provisioner.routing.explain.story import NOBODY, Explanation, Live, Request, Step, arrival, called
 from provisioner.routing.gateway_api import references
+from provisioner.routing.gateway_api.variants import SCHEME
 from provisioner.routing.responder import answer
 from provisioner.routing.responder.answer import MISSING
 
@@ -52,13 +53,31 @@ def explain(chain: Chain, live: Live, request: Request) -> Explanation:
     routes = list(_at_gateways(live, request) if request.host else _at_service(live, request))
     if not routes:
         return _without(live, request)
-    met = sorted((one for route in routes for one in _met(route, request)), key=lambda one: one.rank)
+    seen = _as_envoy_sees(request)
+    met = sorted((one for route in routes for one in _met(route, seen)), key=lambda one: one.rank)
     if not met:
         step = Step(called(routes[0]), "", f"none of the rules of {len(routes)} HTTPRoutes matches: 404")
         return Explanation(NOBODY, (step,))
     first = met[0]
     steps = [Step(called(first.route), f"rules[{first.place}]", _said_of(first.match))]
+    steps += lots.steps(called(first.route), chain.carriers.header, request, _parts(chain, first.rule))
     return _led(live, first, where, request.port, steps)
+
+
+def _as_envoy_sees(request: Request) -> Request:
+    """With the scheme, which it notes before it looks at routes."""
+    if request.values(SCHEME):
+        return request
+    return replace(request, headers=(*request.headers, (SCHEME, "http")))
+
+
+def _parts(chain: Chain, rule: Json) -> Iterator[lots.Part]:
+    """How a rule deals requests out, to whichever lane it tells them that they are in."""
+    field, header = "requestHeaderModifier", chain.carriers.header
+    whole = _header_set(rule, field, header)
+    for one in rule.get("backendRefs") or ():
+        if one.get("weight", 1):
+            yield int(one.get("weight", 1)), whole or _header_set(one, field, header)
 
 
 def _without(live: Live, request: Request) -> Explanation:

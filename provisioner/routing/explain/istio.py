@@ -7,11 +7,11 @@ delegates is as good as the delegate's rules, each with both matches; what Istio
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from provisioner.chain.model import Chain
-from provisioner.routing.explain import gateway_api, matching
+from provisioner.routing.explain import gateway_api, lots, matching
 from provisioner.routing.explain.story import (
     NOBODY,
     Explanation,
@@ -48,7 +48,7 @@ def explain(chain: Chain, live: Live, request: Request) -> Explanation:
         return _without(live, request)
     for rule in _rules(found, live):
         if not rule.match or any(_meets(one, request, found) for one in rule.match):
-            return _led(live, rule, request)
+            return _led(live, _with_lots(chain, rule, request), request)
     return Explanation(NOBODY, (Step(called(found), "", "no rule of it matches: 404"),))
 
 
@@ -116,6 +116,7 @@ def _inherited(body: Json) -> Json:
 def _meets(match: Json, request: Request, virtual: Json) -> bool:
     fold = bool(match.get("ignoreUriCase"))
     authority = request.host or request.service
+    seen = replace(request, headers=(*request.headers, (":authority", authority)))
     return (
         _gateways(match, request, virtual)
         and matching.text(match.get("uri") or {}, request.path.partition("?")[0], fold=fold)
@@ -123,9 +124,9 @@ def _meets(match: Json, request: Request, virtual: Json) -> bool:
         and matching.text(match.get("authority") or {}, authority)
         and match.get("port", request.port) == request.port
         and _parameters(match.get("queryParams") or {}, request)
-        and all(matching.header(request, name, text) for name, text in (match.get("headers") or {}).items())
+        and all(matching.header(seen, name, text) for name, text in (match.get("headers") or {}).items())
         and not any(
-            matching.header(request, name, text) for name, text in (match.get("withoutHeaders") or {}).items()
+            matching.header(seen, name, text) for name, text in (match.get("withoutHeaders") or {}).items()
         )
     )
 
@@ -142,6 +143,25 @@ def _parameters(wanted: Mapping[str, Json], request: Request) -> bool:
         any(key == name and matching.text(text, value) for key, _, value in pairs)
         for name, text in wanted.items()
     )
+
+
+def _with_lots(chain: Chain, rule: Rule, request: Request) -> Rule:
+    """The rule, and what it says of the lane that a request is told to be in."""
+    header, routes = chain.carriers.header, list(rule.body.get("route") or ())
+    whole = _set(rule.body, "request", header)
+    parts = [
+        (int(one.get("weight", len(routes) == 1)), whole or _set(one, "request", header)) for one in routes
+    ]
+    cookies = [((one.get("headers") or {}).get("response") or {}).get("add") or {} for one in routes]
+    cookie = str(cookies[0].get("set-cookie", "")).partition("=")[0] if cookies else ""
+    found = lots.steps(called(rule.owner), header, request, parts, cookie)
+    return replace(rule, says=(*rule.says, *found))
+
+
+def _set(body: Json, which: str, header: str) -> str:
+    """What a header of the request or the response is set to."""
+    found = ((body.get("headers") or {}).get(which) or {}).get("set") or {}
+    return str(found.get(header, ""))
 
 
 def _led(live: Live, rule: Rule, request: Request) -> Explanation:

@@ -33,7 +33,8 @@ class Asking:
     def asked(self, scope: Scope, lane: Lane, copies: Mapping[Place, Copy], how: How = How.HEADER) -> Asked:
         """For a lane in a scope."""
         carriers, entry = self.intent.carriers, self.intent.entry.service
-        released = bool(self.intent.share and entry and scope.is_entry(entry))
+        entered = entry and (scope.service == entry or scope.is_entry(entry))
+        released = bool(self.intent.share and entered)
         return Asked(lane.chain, lane.name, carriers, copies, how, self.responder, self.grpc, released)
 
 
