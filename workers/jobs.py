@@ -20,7 +20,7 @@ from provisioner.events import ForgeEvent
 from provisioner.lane.model import Lane
 from provisioner.lane.record import Recorded
 from provisioner.reconcile import Outcome
-from provisioner.release import story
+from provisioner.release import pushed, story
 from provisioner.world import World
 from workers import metrics, queue, sweeping
 from workers.fence import Fence
@@ -63,10 +63,13 @@ class Context:
 
 
 def deliver(data: Mapping[str, Any], chain_name: str, context: Context) -> None:
-    """Makes one delivery durable in the cluster and has the lanes concerned converge."""
+    """Makes one delivery durable in the cluster and has the lanes concerned converge. A push to the base
+    branch may start a release."""
     chain = context.book.get(chain_name)
-    fence = Fence(context.seconds)
-    for found in context.record(ForgeEvent.from_json(dict(data)), chain, context.world(fence)):
+    event, world = ForgeEvent.from_json(dict(data)), context.world(Fence(context.seconds))
+    if (started := pushed.begin(chain, event, world)) is not None:
+        context.queue.put(queue.release(chain.name, started.name))
+    for found in context.record(event, chain, world):
         if not _converged_at_once(found.written, context):
             context.queue.put(queue.converge(chain.name, found.lane))
 

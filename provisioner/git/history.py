@@ -50,6 +50,20 @@ def merge_base(git: Git, base: str, head: str) -> str:
     return _output(answer, "merge-base").decode().strip()
 
 
+def before(git: Git, commit: str, head: str) -> str:
+    """`commit` in full if `head` has it in its history, else the commit before `head`; empty where there is
+    none."""
+    known = _resolved(git, commit) if commit else ""
+    if known and git("merge-base", "--is-ancestor", known, head).status == 0:
+        return known
+    return _resolved(git, f"{head}^")
+
+
+def _resolved(git: Git, name: str) -> str:
+    answer = git("rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}")
+    return answer.output.decode().strip() if answer.status == 0 else ""
+
+
 def paths(git: Git, ancestor: str, head: str) -> tuple[str, ...]:
     """Every path that differs between the two, sorted; without an ancestor every path of `head`.
 

@@ -12,6 +12,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import structlog
@@ -36,6 +37,8 @@ log = structlog.get_logger()
 _REFUSED = re.compile(
     r"could not read (Username|Password)|Authentication failed|Permission denied|returned error: 40[13]"
 )
+
+_COMMIT = re.compile(r"[0-9a-f]{7,64}")
 
 Credentials = Callable[[Repository], tuple[str, str] | None]
 
@@ -87,6 +90,19 @@ class Repositories:
         with self._spoken_of(repository):
             found = self._ask(repository, "--heads", "--end-of-options", REMOTE)
         return {ref.removeprefix("refs/heads/"): sha for ref, sha in found.items()}
+
+    def since(self, chain: Chain, repository: Repository, commit: str) -> Source:
+        """What the base branch has got since a commit of it, given by its id or the begin of that; since the
+        commit before its head where it has no such commit. Raises as `read`."""
+        member = Member(repository.name, repository.base, "", 0, datetime.min.replace(tzinfo=UTC))
+        with self._spoken_of(repository):
+            tips = self._tips(chain, repository, member, "")
+            mirror = Mirror(self._home.root, *self._access(repository), self._runner)
+            with mirror.used() as use:
+                tips = tips if mirror.has(tips) else mirror.fetch(tips, use)
+                known = commit if _COMMIT.fullmatch(commit) else ""
+                ancestor = history.before(mirror.local, known, tips.head)
+                return _source(mirror, _Question(chain, repository, member, tips), ancestor)
 
     def _look(self, mirror: Mirror, asked: _Question) -> Source:
         """The answer of the mirror, which is made anew, once, if it is damaged."""
@@ -168,9 +184,9 @@ def _refusal(repository: Repository, words: str) -> GitError:
     return AccessRefused(f"the repository refuses {told} (repositories[..].credentials): {words}")
 
 
-def _source(mirror: Mirror, asked: _Question) -> Source:
+def _source(mirror: Mirror, asked: _Question, ancestor: str | None = None) -> Source:
     git, tips = mirror.local, asked.tips
-    ancestor = history.merge_base(git, tips.base, tips.head)
+    ancestor = history.merge_base(git, tips.base, tips.head) if ancestor is None else ancestor
     paths = history.paths(git, ancestor, tips.head)
     source = Source(asked.member, asked.repository, tips.head, ancestor, paths, {}, asked.base)
     shas = {
