@@ -57,7 +57,17 @@ def progress(rollout: Json) -> list[str]:
     said = [
         str(status.get(name, "")) for name in ("phase", "currentPodHash", "stableRS", "observedGeneration")
     ]
-    return [*said, *paused]
+    return [*said, *paused, str(leads_to_stable(rollout))]
+
+
+def leads_to_stable(rollout: Json) -> bool:
+    """Whether the controller has written, where it weighs routes, that all requests go to the stable version
+    of now. It may do so ten seconds after it has called the Rollout Healthy."""
+    status = rollout.get("status") or {}
+    told = (status.get("canary") or {}).get("weights") or {}
+    stable = told.get("stable") or {}
+    here = stable.get("podTemplateHash") == status.get("stableRS") and stable.get("weight") == 100
+    return here or not told
 
 
 def as_deployment(workload: Json) -> Json:

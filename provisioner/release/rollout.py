@@ -2,7 +2,8 @@
 
 Its own steps have no part in a release: requests are all in the lane while it takes the image, so it is told
 to take it as a whole (`promoteFull`), as soon as its controller has seen the new template; the controller
-clears what is said earlier. It has rolled out when it is Healthy and the new template is the stable one.
+clears what is said earlier. It has rolled out when it is Healthy, the new template is the stable one, and
+routes that it weighs lead there.
 https://argo-rollouts.readthedocs.io/en/stable/features/specification/
 """
 
@@ -101,7 +102,8 @@ def _has_rolled_out(found: Found) -> bool:
     wanted = found.workload["spec"].get("replicas", 1)
     counts = [int(status.get(name) or 0) for name in ("updatedReplicas", "availableReplicas")]
     stable = status.get("currentPodHash") == status.get("stableRS")
-    return _is_observed(found) and stable and status.get("phase") == HEALTHY and min(counts) >= wanted
+    healthy = _is_observed(found) and stable and status.get("phase") == HEALTHY
+    return healthy and rollouts.leads_to_stable(found.workload) and min(counts) >= wanted
 
 
 def _is_observed(found: Found) -> bool:

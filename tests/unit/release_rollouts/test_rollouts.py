@@ -89,6 +89,17 @@ def test_else_it_has_not(status: Json) -> None:
     assert not read(rollout(status)).settled
 
 
+def weighed(weight: int, to: str) -> Json:
+    told = {"canary": {"podTemplateHash": "new", "weight": 100 - weight}}
+    return {**HEALTHY, "canary": {"weights": {**told, "stable": {"podTemplateHash": to, "weight": weight}}}}
+
+
+def test_routes_that_it_weighs_have_to_lead_to_the_stable_version() -> None:
+    assert read(rollout(weighed(100, "new"))).settled
+    assert not read(rollout(weighed(100, "old"))).settled, "the subset has the old hash for some seconds"
+    assert not read(rollout(weighed(90, "new"))).settled
+
+
 def test_a_new_version_of_the_template_that_it_refers_to_has_to_be_seen_as_well() -> None:
     assert read(referring(HEALTHY)).settled
     assert not read(referring(HEALTHY, generation=10)).settled
