@@ -102,6 +102,22 @@ class Course:
         """Whether the baseline is somebody else's to change."""
         return self.release.strategy.finish is Finish.WAIT
 
+    @property
+    def pods(self) -> int:
+        """How many pods of all copies are ready."""
+        return sum(self.ready(name) for name in self.services)
+
+    @property
+    def grown(self) -> bool:
+        """Whether the copies have more ready pods than ever."""
+        return self.pods > int(self.status.get("grown", 0))
+
+    @property
+    def idle(self) -> timedelta:
+        """For how long nothing has got on. What it was queued or paused for does not count."""
+        held = self.release.phase is Phase.PAUSED or self.release.reason == Reason.QUEUED
+        return timedelta(0) if held or self.grown else self.since("progressAt")
+
     def live(self) -> dict[str, Workload]:
         """The baseline's workloads of the released services, as far as they are there."""
         return {name: self.seen.baseline[name] for name in self.services if name in self.seen.baseline}

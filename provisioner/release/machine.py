@@ -91,7 +91,7 @@ def _missing(course: Course) -> Stop | None:
 def _still(course: Course, reason: Reason, message: str) -> Move:
     """It waits to begin. In the queue it has no lane yet, and no deadline."""
     queued = reason is Reason.QUEUED
-    waited = timedelta(0) if queued or course.release.reason == Reason.QUEUED else course.since("progressAt")
+    waited = timedelta(0) if queued else course.idle
     if waited >= course.release.strategy.deadline:
         return ending.back(course, stops.late(course, message))
     left = QUEUE_SECONDS if queued else told.time_left(course.release.strategy.deadline, waited)
@@ -122,7 +122,7 @@ def _scaling(course: Course) -> Move:
     if not lacking:
         return _weigh(course)
     words = f"grows for {course.target}%: {', '.join(lacking)}"
-    return _waiting(course, Reason.SCALING, words, course.since("progressAt"))
+    return _waiting(course, Reason.SCALING, words, course.idle)
 
 
 def _weigh(course: Course, facts: Mapping[str, None] | None = None) -> Move:
@@ -144,7 +144,7 @@ def _lasting(course: Course) -> Move:
         return Move(Phase.PROGRESSING, Reason.HOLDING, words, course.step, step.weight, again=left)
     if not _is_good(course, analysis):
         words = f"{place}: {course.seen.measured.message or 'the analysis has not come to an end yet'}"
-        waited = min(course.since("progressAt"), spent - max(pause, analysis))
+        waited = min(course.idle, spent - max(pause, analysis))
         return _waiting(course, Reason.ANALYSING, words, waited)
     if step.manual:
         words = f"{place} waits for somebody: laneway release promote"

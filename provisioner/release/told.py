@@ -81,7 +81,7 @@ def _status(course: Course, move: Move, lane: tuple[Fixed, ...]) -> Json:
         "summary": f"{place} {move.weight}%",
         "lane": course.release.name,
         "found": fingerprint(course.live()),
-        "grown": max(_pods(course), int(course.status.get("grown", 0))),
+        "grown": max(course.pods, int(course.status.get("grown", 0))),
         "resumed": course.release.resumed,
         "observedGeneration": course.release.generation,
         **_lists(course, move, lane),
@@ -99,18 +99,9 @@ def _times(course: Course, move: Move) -> Json:
     begun = before.phase is Phase.PENDING and move.phase is Phase.PROGRESSING
     weighed = begun or before.weight != move.weight
     got_on = moved or weighed or before.phase is not move.phase or _unqueued(course, move)
-    got_on = got_on or (move.phase in (Phase.PENDING, Phase.PROGRESSING) and _grown(course))
+    got_on = got_on or (move.phase in (Phase.PENDING, Phase.PROGRESSING) and course.grown)
     changes = {"stepAt": moved, "weightAt": weighed, "progressAt": got_on}
     return {key: now for key, changed in changes.items() if changed}
-
-
-def _grown(course: Course) -> bool:
-    """Whether the copies have more ready pods than ever."""
-    return _pods(course) > int(course.status.get("grown", 0))
-
-
-def _pods(course: Course) -> int:
-    return sum(course.ready(name) for name in course.services)
 
 
 def _unqueued(course: Course, move: Move) -> bool:

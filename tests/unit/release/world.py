@@ -20,6 +20,7 @@ Json = dict[str, Any]
 
 START = datetime(2026, 1, 1, 12, tzinfo=UTC)
 SERVICES = ("orders", "payment")
+REPLICAS = 3
 
 
 def old(service: str) -> str:
@@ -43,6 +44,8 @@ class World:
     measured: Measured = field(default_factory=Measured)
     ahead: str = ""
     refusal: str = ""
+    drained: bool = True
+    rolling: set[str] = field(default_factory=set)  # baselines on their way to an image that they were given
     decisions: list[Decision] = field(default_factory=list)
 
     def seen(self) -> Seen:
@@ -54,7 +57,7 @@ class World:
             copies=copies,
             baseline=dict(self.baseline),
             lane=self.lane is not None,
-            drained=True,
+            drained=self.drained,
             refusal=self.refusal,
             ahead=self.ahead,
             measured=self.measured,
@@ -77,6 +80,7 @@ class World:
         self.ready = {name: count for name, count in self.ready.items() if name in kept}
 
     def _write_status(self, found: Decision) -> None:
+        self.drained = self.drained and found.weight >= self.release.weight
         self.release = replace(self.release, status=found.status)
 
     def _patch(self, found: Decision) -> None:
@@ -89,15 +93,25 @@ class World:
             return
         rolls = live.image != patch.image
         least = live.least if patch.least is None else patch.least
+        self.rolling |= {patch.service} if rolls else set()
         self.baseline[patch.service] = replace(
             live, image=patch.image, least=least, settled=live.settled and not rolls
         )
 
     def follow(self) -> None:
-        """The cluster does what it was told: copies and baselines become ready, autoscalers keep bounds."""
+        """The cluster does what it was told: copies and baselines become ready, the lane drains."""
         self.ready = {one.service: one.replicas for one in self.lane or ()}
-        for name, live in self.baseline.items():
-            self.baseline[name] = replace(live, settled=True, replicas=max(live.replicas, live.least))
+        self.drained = True
+        for name in self.baseline:
+            self.settle(name)
+
+    def settle(self, name: str) -> None:
+        """A baseline rolls out; its autoscaler makes it as large as its requests need, within its bounds."""
+        live = self.baseline[name]
+        self.rolling.discard(name)
+        share = REPLICAS * (100 - self.release.weight) // 100
+        replicas = min(live.most, max(live.least, share)) if live.most else live.replicas
+        self.baseline[name] = replace(live, settled=True, replicas=replicas)
 
     def wait(self, seconds: float) -> None:
         self.now += timedelta(seconds=seconds)
@@ -108,8 +122,10 @@ class World:
             found = self.run()
             if holds():
                 return found
+            before = self.seen()
             self.follow()
-            self.wait(60.0 if found.again is None else found.again)
+            if self.seen() == before:  # else a job comes at once
+                self.wait(60.0 if found.again is None else found.again)
         raise AssertionError(f"it never came to be so; the last: {found.phase} {found.reason} {found.status}")
 
     def to(self, phase: Phase) -> Decision:
@@ -141,7 +157,7 @@ class World:
         return [one["event"] for one in self.status["timeline"]]
 
 
-def world(strategy: Strategy | None = None, replicas: int = 3, **workload: Any) -> World:
+def world(strategy: Strategy | None = None, replicas: int = REPLICAS, **workload: Any) -> World:
     changes = tuple(Change(name, new(name)) for name in SERVICES)
     release = Release("shop", "v2", changes, strategy or Strategy(), uid="u", created=START, generation=1)
     baseline = {name: Workload("r1", old(name), replicas, settled=True, **workload) for name in SERVICES}
