@@ -20,9 +20,10 @@ from pathlib import Path
 from typing import Any
 
 from bench import cluster_site, cluster_usage
-from bench.cluster_release import PROCESSES, RELEASE, SYSTEM
+from bench.cluster_release import RELEASE, SYSTEM
 from bench.cluster_site import NAMESPACE, PORT, Forge, Site
 from devcluster.dev.cluster import context
+from devcluster.dev.cluster.installation import PROCESSES
 from provisioner import labels
 from provisioner.cluster import Cluster, connect
 from provisioner.errors import LanewayError
@@ -59,7 +60,7 @@ def _told(rows: Iterator[Row]) -> Iterator[Row]:
 
 def _measured(site: Site, forge: Forge, cluster: Cluster) -> Iterator[Row]:
     with site.watched([THROUGH]) as seen:
-        site.release.run("attach")
+        site.release.job("attach", "attach")
     yield from failed("attaching", seen)
     yield from latencies(site)
     yield from cluster_usage.rows(site, 0)
@@ -78,7 +79,7 @@ def _measured(site: Site, forge: Forge, cluster: Cluster) -> Iterator[Row]:
         site.restart(cluster_site.envoys(), NAMESPACE)
     yield from failed("a rolling restart of the Envoys", seen)
     with site.watched([THROUGH]) as seen:
-        site.release.run("detach")
+        site.release.job("detach", "detach")
     yield from failed("detaching", seen)
 
 

@@ -21,11 +21,12 @@ from uuid import uuid4
 
 import httpx
 
-from bench import cluster_load
-from bench.cluster_release import RELEASE, SYSTEM, Release
+from bench import cluster_load, cluster_release
+from bench.cluster_release import RELEASE, SYSTEM
 from devcluster.dev import payloads, ports, processes
-from devcluster.dev.cluster import images, shop, tunnel
+from devcluster.dev.cluster import images, parts, shop, tunnel
 from devcluster.dev.cluster.context import Context
+from devcluster.dev.cluster.installation import Installation
 from devcluster.dev.ports import HOST
 from devcluster.dev.repository import git
 
@@ -38,8 +39,7 @@ GIT_PORT, HOOKS_PORT = 9418, 8080
 REPOSITORY = "acme/bench"
 PATIENCE = "300s"
 SCRIPT = Path(cluster_load.__file__).read_text()
-PYTHON = "/opt/laneway/bin/python"
-LOAD = (PYTHON, "-c", SCRIPT)
+LOAD = (parts.PYTHON, "-c", SCRIPT)
 GIT_SERVER = f"""
 git init --quiet --bare /tmp/{REPOSITORY}.git
 exec git -c safe.directory='*' daemon --reuseaddr --port={GIT_PORT} --export-all --enable=receive-pack \\
@@ -60,8 +60,9 @@ class Site:
         return self.release.images["laneway"]
 
     @cached_property
-    def release(self) -> Release:
-        return Release(self.context, self.folder, images.product(images.builder(self.context)))
+    def release(self) -> Installation:
+        built = images.product(images.builder(self.context))
+        return cluster_release.release(self.context, self.folder, built)
 
     @property
     def clone(self) -> Path:
@@ -72,12 +73,12 @@ class Site:
         self.context.apply(shop.namespace(NAMESPACE), *baseline(self.image))
         for name in ("echo", "idle", "git", "load"):
             self._await(f"deployment/{name}", NAMESPACE)
-        self.release.install(chain(self.image))
+        cluster_release.install(self.release, chain(self.image))
 
     def down(self) -> None:
         """Takes everything out; the Lane definition stays."""
         self.context.kubectl("delete", "lanes", "--selector", f"laneway.dev/chain={CHAIN}", "--wait")
-        self.release.remove()
+        cluster_release.remove(self.release)
         self.context.kubectl("delete", "namespace", NAMESPACE, "--ignore-not-found", "--timeout", PATIENCE)
 
     def restart(self, name: str, namespace: str) -> None:
@@ -197,48 +198,20 @@ def baseline(image: str) -> list[Json]:
     """The two services as everybody uses them, the Service around the router, the git server, the load."""
     serve = [*LOAD, "serve", str(PORT)]
     rest = ["sleep", "infinity"]
+
+    def run(name: str, command: Sequence[str], port: int = 0) -> Json:
+        return parts.deployment(name, NAMESPACE, image, command, port)
+
     return [
-        deployment("echo", image, serve, PORT),
-        deployment("idle", image, rest),
-        deployment("git", image, ["sh", "-c", GIT_SERVER], GIT_PORT),
-        deployment("load", image, rest),
-        service("echo", "echo", PORT),
-        service("direct", "echo", PORT),
-        service("idle", "idle", PORT),
-        service("git", "git", GIT_PORT),
+        run("echo", serve, PORT),
+        run("idle", rest),
+        run("git", ["sh", "-c", GIT_SERVER], GIT_PORT),
+        run("load", rest),
+        parts.service("echo", NAMESPACE, "echo", PORT),
+        parts.service("direct", NAMESPACE, "echo", PORT),
+        parts.service("idle", NAMESPACE, "idle", PORT),
+        parts.service("git", NAMESPACE, "git", GIT_PORT),
     ]
-
-
-def deployment(name: str, image: str, command: Sequence[str], port: int = 0) -> Json:
-    """One pod; ready when the port, if it has one, takes connections."""
-    container: Json = {
-        "name": name,
-        "image": image,
-        "imagePullPolicy": "IfNotPresent",
-        "command": list(command),
-        "resources": {"requests": {"cpu": "1m", "memory": "1Mi"}},
-        "securityContext": shop.RESTRICTED,
-        "volumeMounts": [{"name": "tmp", "mountPath": "/tmp"}],
-    }
-    if port:
-        container["readinessProbe"] = {"tcpSocket": {"port": port}, "periodSeconds": 1}
-    pod = {
-        "containers": [container],
-        "volumes": [{"name": "tmp", "emptyDir": {}}],
-        "securityContext": shop.POD_SECURITY,
-        "automountServiceAccountToken": False,
-        "enableServiceLinks": False,
-        "terminationGracePeriodSeconds": 0,
-    }
-    labels = {"app": name}
-    template = {"metadata": {"labels": labels}, "spec": pod}
-    spec = {"replicas": 1, "selector": {"matchLabels": labels}, "template": template}
-    return {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": _named(name), "spec": spec}
-
-
-def service(name: str, app: str, port: int) -> Json:
-    spec = {"selector": {"app": app}, "ports": [{"name": "http", "port": port, "targetPort": port}]}
-    return {"apiVersion": "v1", "kind": "Service", "metadata": _named(name), "spec": spec}
 
 
 def envoys() -> str:
@@ -253,7 +226,3 @@ def processes_of(pod: Json) -> str:
         return "envoy"
     named = labels.get("app.kubernetes.io/instance") == RELEASE
     return str(labels.get("app.kubernetes.io/component", "")) if named else ""
-
-
-def _named(name: str) -> Json:
-    return {"name": name, "namespace": NAMESPACE}

@@ -18,9 +18,10 @@ import pytest
 from devcluster.dev import processes
 from devcluster.dev.cluster import context, images, shop
 from devcluster.dev.cluster.context import Context
+from devcluster.dev.cluster.parts import PYTHON
 from provisioner import labels
 from tests.support import ownparts
-from tests.support.ownparts import PORT, PYTHON
+from tests.support.ownparts import PORT
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "install.md").read_text()

@@ -9,11 +9,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from devcluster.dev.cluster import shop
+from devcluster.dev.cluster import parts, shop
+from devcluster.dev.cluster.parts import PYTHON
 
 Json = dict[str, Any]
 
-PYTHON = "/opt/laneway/bin/python"
 PORT = 8080
 REDIS_PORT = 6379
 HOST = "{lane}.preview.example.com"
@@ -74,39 +74,7 @@ def objects(places: Places, images: dict[str, str], password: str) -> list[Json]
 
 def served(name: str, namespace: str, image: str, command: Sequence[str], port: int) -> tuple[Json, Json]:
     """A Deployment of one pod, and its Service at the same port."""
-    labels = {"app": name}
-    metadata = {"name": name, "namespace": namespace}
-    container = {
-        "name": name,
-        "image": image,
-        "imagePullPolicy": "IfNotPresent",
-        "command": list(command),
-        "workingDir": "/tmp",
-        "ports": [{"name": "main", "containerPort": port}],
-        "readinessProbe": {"tcpSocket": {"port": "main"}, "periodSeconds": 1},
-        "securityContext": shop.RESTRICTED,
-        "volumeMounts": [{"name": "tmp", "mountPath": "/tmp"}],
-    }
-    pod = {
-        "containers": [container],
-        "volumes": [{"name": "tmp", "emptyDir": {}}],
-        "securityContext": shop.POD_SECURITY,
-        "automountServiceAccountToken": False,
-        "enableServiceLinks": False,
-        "terminationGracePeriodSeconds": 1,
-    }
-    template = {"metadata": {"labels": labels}, "spec": pod}
-    spec = {"replicas": 1, "selector": {"matchLabels": labels}, "template": template}
-    ports = [{"name": "main", "port": port, "targetPort": "main"}]
-    return (
-        {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": metadata, "spec": spec},
-        {
-            "apiVersion": "v1",
-            "kind": "Service",
-            "metadata": metadata,
-            "spec": {"selector": labels, "ports": ports},
-        },
-    )
+    return parts.deployment(name, namespace, image, command, port), parts.service(name, namespace, name, port)
 
 
 def secret(name: str, namespace: str, **values: str) -> Json:
