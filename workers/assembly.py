@@ -25,6 +25,7 @@ from workers.definition import Definition
 from workers.election import Election
 from workers.exposition import Check, Health, Pulse
 from workers.fence import Fence, FencedCluster
+from workers.gate import Gate
 from workers.jobs import Context
 from workers.locks import Locks
 from workers.queue import Queue
@@ -63,6 +64,11 @@ def leader(settings: Settings, cluster: Cluster) -> Callable[[], Leader]:
     jobs = Queue(client, lease=settings.lock_seconds)
     cron = Cron(settings.sweep_schedule, "LANEWAY_SWEEP_SCHEDULE")
     return lambda: Leader(cluster, book, jobs, cron, Absences(client), settings.max_lanes_total)
+
+
+def gate(settings: Settings, cluster: Cluster) -> Gate:
+    """What the Rollouts of chains may ask. Raises ConfigError for wrong chain files."""
+    return Gate(ChainBook(settings.chains, chains.load), cluster)
 
 
 def worker_health(context: Context, settings: Settings) -> Health:

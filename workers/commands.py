@@ -54,7 +54,7 @@ def beat(metrics_port_file: PortFile = None) -> None:
     reached = cluster.connect(found.kubeconfig)
     lead = assembly.leader(found, reached)
     health = assembly.beat_health(found, reached)
-    exposition.serve(found, metrics_port_file, health)
+    exposition.serve(found, metrics_port_file, health, assembly.gate(found, reached).answer)
     stopped = threading.Event()
     for one in (signal.SIGTERM, signal.SIGINT):
         signal.signal(one, lambda *_: stopped.set())

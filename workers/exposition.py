@@ -2,7 +2,7 @@
 
 /livez answers 200 as long as the process does its own work; what it answers otherwise is a reason to start it
 anew. /readyz names each dependency that is missing and what is wrong with it; a process that waits for one is
-to be left alone, since it goes on by itself.
+to be left alone, since it goes on by itself. A process may answer other paths, too.
 """
 
 from __future__ import annotations
@@ -14,13 +14,17 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from provisioner.errors import ConfigError, LanewayError
 from provisioner.settings import Settings
 
+Json = dict[str, Any]
 Check = Callable[[], None]  # raises LanewayError where the dependency is missing
+# status and body of the answer to a path with its query; None: nobody answers there
+Page = Callable[[str], tuple[int, Json] | None]
 
 
 @dataclass
@@ -60,13 +64,17 @@ class Health:
         return {name: problem for name, check in self.needs.items() if (problem := _problem(check))}
 
 
-def serve(settings: Settings, port_file: Path | None, health: Health) -> None:
+def no_page(path: str) -> None:
+    """Of a process that answers no other path."""
+
+
+def serve(settings: Settings, port_file: Path | None, health: Health, page: Page = no_page) -> None:
     """Serves on the port of the settings; with a port file and port 0 on a free one, written there. Without
     either on none. ConfigError when the address cannot be had."""
     if settings.metrics_port == 0 and port_file is None:
         return
     try:
-        server = _Server((settings.metrics_host, settings.metrics_port), health)
+        server = _Server((settings.metrics_host, settings.metrics_port), health, page)
     except OSError as error:
         where = f"LANEWAY_METRICS_HOST, LANEWAY_METRICS_PORT: {settings.metrics_host}:{settings.metrics_port}"
         raise ConfigError(f"cannot listen: {error.strerror}", where=where) from error
@@ -86,9 +94,9 @@ def _problem(check: Check) -> str:
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
 
-    def __init__(self, address: tuple[str, int], health: Health) -> None:
+    def __init__(self, address: tuple[str, int], health: Health, page: Page) -> None:
         super().__init__(address, _Handler)
-        self.health = health
+        self.health, self.page = health, page
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -103,7 +111,15 @@ class _Handler(BaseHTTPRequestHandler):
             case "/readyz":
                 self._say("ready", self.server.health.missing())
             case _:
-                self._answer(404, "text/plain", b"there are /metrics, /livez and /readyz\n")
+                self._other()
+
+    def _other(self) -> None:
+        found = self.server.page(self.path)
+        if found is None:
+            self._answer(404, "text/plain", b"there are /metrics, /livez and /readyz\n")
+            return
+        status, body = found
+        self._answer(status, "application/json", json.dumps(body).encode())
 
     def _say(self, word: str, problems: Mapping[str, str]) -> None:
         body = json.dumps({word: not problems, "problems": problems}).encode()
