@@ -67,8 +67,8 @@ def _second(chain: Chain, world: World) -> str:
         return ""
     return (
         f"release {active[0].name} is {active[0].phase}, and one release of a chain runs at a time; wait for "
-        f"it, end it (laneway release abort {chain.name} {active[0].name}), or set release.busy: queue in "
-        "the chain's file"
+        f"it, end it (laneway release abort {chain.name} {active[0].name}), or set release.whenBusy: queue "
+        "in the chain's file"
     )
 
 

@@ -11,6 +11,8 @@ from provisioner.commands.lanes import ChainName
 from provisioner.commands.release.arguments import Watch
 
 if TYPE_CHECKING:
+    import re
+
     from provisioner.chain.model import Chain
     from provisioner.release.model import Release
     from provisioner.world import World
@@ -79,14 +81,26 @@ def _with_steps(chain: Chain, text: str) -> Chain:
     there; any other waits as the file's first step does."""
     if not text:
         return chain
+    import re
+
     from provisioner.chain import releasing
+    from provisioner.errors import ConfigError, InputError
 
     told = chain.release.to_json()
     known = {one.weight: one.to_json() for one in chain.release.steps}
     first = chain.release.steps[0].to_json()
     weights = [_weight(part) for part in text.split(",")]
     steps = [{**known.get(weight, first), "setWeight": weight} for weight in weights]
-    return replace(chain, release=releasing.strategy_of({**told, "steps": steps}, "--steps"))
+    try:
+        return replace(chain, release=releasing.strategy_of({**told, "steps": steps}, "--steps"))
+    except ConfigError as error:
+        wrong = re.sub(r"--steps:\d+: strategy\.steps\[(\d+)\](\.setWeight)?:", _place, str(error))
+        raise InputError(wrong, where="--steps") from error
+
+
+def _place(found: re.Match[str]) -> str:
+    """Where a step is that is wrong, as people count."""
+    return f"step {int(found[1]) + 1}"
 
 
 def _weight(text: str) -> int:

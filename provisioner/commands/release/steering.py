@@ -29,7 +29,10 @@ def promote(chain: ChainName, name: ReleaseName = "", full: Full = False) -> Non
     from provisioner.release import wishes
 
     found = _write(chain, name, lambda release: wishes.promote(release, full=full))
-    how = "through all of its steps" if full else "to its next step"
+    if found.promoted >= len(found.strategy.steps):
+        how = "through all of its steps" if full else "to its end: the baseline takes its images"
+    else:
+        how = "to its next step"
     _say(found, f"goes on {how}")
 
 

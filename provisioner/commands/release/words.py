@@ -13,6 +13,8 @@ Json = dict[str, Any]
 
 _AT_THE_END = (Phase.FINISHING, Phase.RETURNING, Phase.RESTORING, Phase.SUCCEEDED)
 _GOES_BACK = (Phase.RESTORING, Phase.ROLLING_BACK, Phase.ROLLED_BACK)
+NOTHING = "nobody has looked at it yet; if that lasts, see whether workers run and what their log says"
+
 _ASKS = (Reason.BASELINE_CHANGED, Reason.INCONCLUSIVE, Reason.PAUSED)
 
 
@@ -47,7 +49,9 @@ def standing(release: Release, now: datetime) -> Iterator[tuple[str, str, str]]:
     if copies := told.get("copies"):
         trouble = any(one.get("trouble") for one in copies)
         yield "copies", ", ".join(map(_copy, copies)), "red" if trouble else ""
-    if message := told.get("message", ""):
+    if not told:
+        yield "now", NOTHING, "yellow"
+    elif message := told.get("message", ""):
         yield _waits(release), f"{message}{_since(release, now)}", _tone(release)
     if conditions := told.get("conditions"):
         yield "is", ", ".join(f"{one['type']} {one['status']}" for one in conditions), "dim"
@@ -137,7 +141,7 @@ def _entry(one: Json) -> str:
 
 
 def _says(release: Release) -> str:
-    return str(release.status.get("message", "")) or "nothing is known of it yet; do workers run?"
+    return str(release.status.get("message", "")) if release.status else NOTHING
 
 
 def clock(at: str) -> str:

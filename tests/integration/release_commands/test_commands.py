@@ -20,6 +20,15 @@ from provisioner.release.model import Phase, Reason, Release
 from tests.support.devcluster import Devcluster
 from tests.support.told import happened, release, written
 
+CHAIN = """
+chain: NAME
+namespace: shop
+repositories: [{url: "https://github.com/acme/shop.git"}]
+services:
+  frontend: {paths: [frontend/**], workload: Deployment/frontend, image: "example/frontend:{sha}"}
+entry: {service: frontend}
+"""
+
 
 @dataclass(frozen=True)
 class Ended:
@@ -207,6 +216,28 @@ def test_start_wants_a_lane_or_images_and_not_both(desk: Desk) -> None:
         done = desk.laneway("start", desk.chain, *arguments)
         assert (done.returncode, done.stdout) == (2, "")
         assert "--lane" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("steps", "said"),
+    [
+        ("10,5", "step 2 does not rise: setWeight is 5 after 10"),
+        ("10,50", "step 2 is the last and must be 100, not 50"),
+        ("10,101", "step 2 must be from 0 to 100 percent, not 101"),
+    ],
+)
+def test_steps_that_do_not_rise_to_100_are_refused(desk: Desk, tmp_path: Path, steps: str, said: str) -> None:
+    (tmp_path / "shop.yaml").write_text(CHAIN.replace("NAME", desk.chain))
+    desk.settings["LANEWAY_CHAINS"] = str(tmp_path)
+    assert said in desk.refuses("start", desk.chain, "--lane", "pr-4", "--steps", steps)
+
+
+@pytest.mark.parametrize(("option", "value"), [("--steps", "10,half"), ("--image", "payment")])
+def test_what_cannot_be_read_is_wrong_usage(desk: Desk, tmp_path: Path, option: str, value: str) -> None:
+    (tmp_path / "shop.yaml").write_text(CHAIN.replace("NAME", desk.chain))
+    desk.settings["LANEWAY_CHAINS"] = str(tmp_path)
+    other = ("--lane", "pr-4") if option == "--steps" else ()
+    assert desk.laneway("start", desk.chain, option, value, *other).returncode == 2
 
 
 @pytest.mark.parametrize("verb", ["list", "status shop", "promote shop", "start shop --lane pr-4"])
