@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from typing import Any
 
+from provisioner.chain.strategy import Analysis
 from provisioner.lane.model import Fixed, stamp
 from provisioner.release import capacity, stops
 from provisioner.release.course import Course, Kept, Move, fingerprint
@@ -48,7 +49,8 @@ def decision(course: Course, move: Move) -> Decision:
 def _again(course: Course, move: Move) -> float | None:
     """What the move says, or sooner, where a copy without a ready pod must not stay so."""
     lost = move.phase in IN_USE and any(not course.serves(name) for name in course.services)
-    analysis = course.release.strategy.analysis if move.weight else None
+    measured = move.weight and move.phase in GOING_UP
+    analysis = course.release.strategy.analysis or Analysis() if measured else None
     times = (
         move.again,
         stops.GRACE.total_seconds() if lost else None,
@@ -144,9 +146,8 @@ def _unready(course: Course) -> list[Json]:
 
 
 def _analysis(course: Course) -> Json | None:
-    """What was measured; nothing once somebody has said that it is to be measured anew."""
-    if course.release.strategy.analysis is None:
-        return None
+    """What was measured, for people also where nothing depends on it; nothing once somebody has said that it
+    is to be measured anew."""
     if (course.resumed or course.promoted) and course.release.reason == Reason.INCONCLUSIVE:
         return {}
     measured = course.seen.measured

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -70,41 +71,48 @@ class History:
         match name:
             case "job" | "dies":
                 self.job(3 if name == "job" else number % 3)
-            case "follow":
-                self.shop.follow()
-            case "pod":
-                wanted = {one.service: one.replicas for one in self.shop.lane or ()}
-                ready = self.shop.ready.get(service, 0)
-                self.shop.ready[service] = min(wanted.get(service, 0), ready + 1)
-            case "settle":
-                self.shop.settle(service)
             case "wait":
                 self.shop.wait(number**2)
+            case "follow":
+                self.shop.follow()
+            case "settle":
+                self.shop.settle(service)
+            case "image" | "template" | "scale":
+                self.others(name, service, number)
+            case "pause" | "resume" | "promote" | "all" | "abort" | "delete":
+                self.wish(name)
+            case _:
+                self.suffer(name, service, number)
+
+    def suffer(self, name: str, service: str, number: int) -> None:
+        """Something becomes of the lane by itself."""
+        shop = self.shop
+        match name:
+            case "pod":
+                wanted = {one.service: one.replicas for one in shop.lane or ()}
+                shop.ready[service] = min(wanted.get(service, 0), shop.ready.get(service, 0) + 1)
             case "crash":
-                self.shop.ready[service] = max(0, self.shop.ready.get(service, 0) - number // 2)
+                shop.ready[service] = max(0, shop.ready.get(service, 0) - number // 2)
             case "trouble" | "well":
-                self.shop.trouble[service] = "CrashLoopBackOff" if name == "trouble" else ""
+                shop.trouble[service] = "CrashLoopBackOff" if name == "trouble" else ""
             case "measure":
                 opinion = list(Opinion)[number % len(Opinion)]
-                self.shop.measured = Measured(opinion, "measured", since=float(number * 10))
-            case "scale":
-                live = self.shop.baseline[service]
-                self.shop.baseline[service] = replace(live, replicas=number)
-            case "image" | "template":
-                self.others(name, service)
-            case _:
-                self.wish(name)
+                shop.measured = Measured(opinion, "measured", since=float(number * 10))
 
-    def others(self, what: str, service: str) -> None:
+    def others(self, what: str, service: str, number: int) -> None:
         """Somebody else writes the baseline."""
         self.written += 1
         live = self.shop.baseline[service]
-        if what == "image":
-            self.taken |= {service} if live.image == new(service) else set()
-            self.owned[service] = f"acme/{service}:by-hand-{self.written}"
-            self.shop.baseline[service] = replace(live, image=self.owned[service], settled=False)
-        else:
-            self.shop.baseline[service] = replace(live, revision=f"r-{self.written}", settled=False)
+        changes: dict[str, Any] = {"settled": False}
+        match what:
+            case "image":
+                self.taken |= {service} if live.image == new(service) else set()
+                changes["image"] = self.owned[service] = f"acme/{service}:by-hand-{self.written}"
+            case "template":
+                changes["revision"] = f"r-{self.written}"
+            case "scale":
+                changes = {"replicas": number}
+        self.shop.baseline[service] = replace(live, **changes)
 
     def wish(self, name: str) -> None:
         release = self.shop.release
@@ -182,7 +190,7 @@ class History:
         raise AssertionError(f"it is not over: {shop.status}")
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=300, deadline=None)
 @given(STAGES, HISTORIES, KINDS)
 def test_whatever_happens_it_ends_as_one_version(
     stage: Phase | int | None, acts: list[Act], kind: dict[str, int]

@@ -136,6 +136,14 @@ def test_what_is_measured_is_kept_as_it_was_given() -> None:
     }
 
 
+def test_both_versions_are_measured_also_where_nothing_depends_on_it() -> None:
+    shop = at(50)
+    shop.measured = BAD
+    found = shop.run()
+    assert found.weight == 50 and found.again == 10.0
+    assert found.status["analysis"]["message"] == "it is bad"
+
+
 def test_what_others_write_beside_the_status_stays() -> None:
     shop = at(10)
     shop.release = replace(shop.release, status={**shop.status, "notified": {"hook": 3}})
@@ -176,7 +184,7 @@ def test_a_step_that_waits_for_somebody_waits_for_ever() -> None:
     shop.run()
     shop.wait(10**6)
     found = shop.run()
-    assert told(found) == (Phase.PAUSED, Reason.MANUAL, 50) and found.again is None
+    assert told(found) == (Phase.PAUSED, Reason.MANUAL, 50)
     shop.release = wishes.promote(shop.release)
     assert told(shop.run()) == (Phase.PROGRESSING, Reason.SCALING, 50)
     assert shop.run().weight == 50  # its copies are not large enough yet
