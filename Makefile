@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help install demo test test-cluster conformance proof check format bench soak clean
+.PHONY: help install demo release-demo test test-cluster conformance proof check format bench soak clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -23,6 +23,9 @@ $(VENV)/.installed: requirements.txt requirements-dev.txt pyproject.toml
 # Without CLUSTER the user's kubeconfig is not looked at, and the current context never is.
 demo: install ## the whole story on the embedded system, or on CLUSTER=CONTEXT; ONCE=1 plays it once and ends
 	@$(BIN)/laneway dev demo $(if $(ONCE),--once) $(if $(CLUSTER),--cluster $(CLUSTER))
+
+release-demo: install ## versions that meet in a chain, counted on CLUSTER=CONTEXT: by Argo Rollouts' weights, then by a release
+	@$(BIN)/python -m bench.rollouts_demo --cluster "$(CLUSTER)"
 
 # Much of a test is waiting, so four run at a time on two cores; in the order of collection, so that whole systems
 # come first and the short tests fill the end.

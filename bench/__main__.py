@@ -4,7 +4,8 @@
 on the machine, which is why it is named. Exit code 1 when a figure misses its target.
 
 `python -m bench cluster --cluster CONTEXT` measures on a real cluster, the one of that context and no other,
-and prints the JSON; `python -m bench mesh --cluster CONTEXT` on one with istiod.
+and prints the JSON; `python -m bench mesh --cluster CONTEXT` on one with istiod, `python -m bench rollouts
+--cluster CONTEXT` on one with istiod and Argo Rollouts.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-ON_CLUSTER = ("cluster", "mesh")  # not among those that run by themselves: they need a context
+ON_CLUSTER = ("cluster", "mesh", "rollouts")  # not among those that run by themselves: they need a context
 MODULES = (
     "receiver",
     "lanes",

@@ -1,0 +1,7 @@
+"""Takes the money, asks logistics."""
+
+from hop import build
+
+VERSION = "1"
+
+app = build("payment", VERSION, forwards="header")
