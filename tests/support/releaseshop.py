@@ -18,7 +18,7 @@ from provisioner.reconcile import converge
 from provisioner.release import start, store
 from provisioner.release.model import Phase, Release
 from provisioner.release.observed import Measured
-from provisioner.release.story import Outcome, advance
+from provisioner.release.story import Measure, Outcome, advance
 from provisioner.routing.router import attachment
 from provisioner.world import World
 from tests.support.shop import SERVICES, Shop, open_shop
@@ -38,13 +38,15 @@ def unmeasured(_: Release, __: Chain, ___: World, ____: datetime) -> Measured:
 
 @dataclass
 class ReleaseShop:
-    """`broken` are images whose pods never get ready, but for those of the workloads that are `spared`."""
+    """`broken` are images whose pods never get ready, but for those of the workloads that are `spared`.
+    `measure` is how its releases are measured."""
 
     shop: Shop
     chain: Chain
     broken: set[str] = field(default_factory=set)
     spared: set[str] = field(default_factory=set)
     weights: list[int] = field(default_factory=list)
+    measure: Measure = unmeasured
 
     @property
     def cluster(self) -> Cluster:
@@ -100,7 +102,7 @@ class ReleaseShop:
 
     def turn(self, name: str = "v2") -> Outcome:
         """A second passes: jobs run, pods start."""
-        outcome = advance(self.chain, name, self.shop.world, unmeasured)
+        outcome = advance(self.chain, name, self.shop.world, self.measure)
         if outcome.after is not None:
             self.weights.append(outcome.after.weight)
         converge(self.chain, name, self.shop.world)

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import replace
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
-from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -20,28 +16,9 @@ from provisioner.release.analysis import sampling
 from provisioner.release.observed import Measured, Opinion
 from tests.support.analysed import Watched, shop, world
 from tests.support.ports import free_port
+from tests.support.standin import Answer, said, standing, vector
 
-Answer = Callable[[BaseHTTPRequestHandler], None]
 OWN = Metric("own", 'x{chain="{chain}",lane="{lane}",ns="{namespace}"}[{window}]', maximum=5)
-
-
-def said(status: int, body: Any, **headers: str) -> Answer:
-    """An answer of that status and body: text, or something that becomes JSON."""
-
-    def answer(request: BaseHTTPRequestHandler) -> None:
-        raw = (body if isinstance(body, str) else json.dumps(body)).encode()
-        request.send_response(status)
-        for name, value in {"content-length": str(len(raw)), **headers}.items():
-            request.send_header(name, value)
-        request.end_headers()
-        request.wfile.write(raw)
-
-    return answer
-
-
-def vector(value: str) -> Any:
-    result = [{"metric": {}, "value": [1_767_323_045.1, value]}]
-    return {"status": "success", "data": {"resultType": "vector", "result": result}}
 
 
 def drips(request: BaseHTTPRequestHandler) -> None:
@@ -64,29 +41,6 @@ def floods(request: BaseHTTPRequestHandler) -> None:
             request.wfile.write(b" " * 2**20)
     except OSError:
         return
-
-
-@contextmanager
-def standing(answer: Answer) -> Iterator[tuple[str, list[str]]]:
-    """Its address, and the requests that it gets."""
-    asked: list[str] = []
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            asked.append(self.path)
-            answer(self)
-
-        def log_message(self, *_: Any) -> None:
-            return
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as http:
-        http.daemon_threads = True
-        http.block_on_close = False
-        threading.Thread(target=http.serve_forever, args=(0.05,), daemon=True).start()
-        try:
-            yield f"http://127.0.0.1:{http.server_address[1]}", asked
-        finally:
-            http.shutdown()
 
 
 def measured(folder: Path, url: str, *metrics: Metric) -> Measured:
