@@ -72,6 +72,11 @@ def taken(share: Share) -> int:
     return share.weight * BUCKETS // 100
 
 
+def takes(share: Share | None) -> bool:
+    """Whether anybody may be in the release."""
+    return share is not None and bool(share.weight or share.audience.header or share.audience.cookie)
+
+
 def contains(share: Share, bucket: int) -> bool:
     """Whether the users of a bucket are in the release."""
     return position(share.release, bucket) < taken(share)

@@ -32,11 +32,18 @@ _KEEPALIVE = (
 class Told(Protocol):
     """What Envoys are told: `RoutingState`, or what is left of it when no router runs."""
 
-    def join(self, event: asyncio.Event) -> None: ...
+    @property
+    def generation(self) -> int:
+        """Grows with whatever there is to tell."""
+
+    def join(self, event: asyncio.Event, envoy: Node) -> None: ...
 
     def leave(self, event: asyncio.Event) -> None: ...
 
     def resources(self, node: Node, own: Compiler) -> Resources | None: ...
+
+    def take(self, event: asyncio.Event, generation: int) -> None:
+        """The Envoy that joined with the event has all of a generation."""
 
 
 class Discovery(ads_pb2_grpc.AggregatedDiscoveryServiceServicer):
@@ -55,7 +62,7 @@ class Discovery(ads_pb2_grpc.AggregatedDiscoveryServiceServicer):
         node = replace(await node_of(first, context), shards=has)
         session, wake = Session(), asyncio.Event()
         lag = self._lags.of(node)
-        self._state.join(wake)
+        self._state.join(wake, node)
         metrics.STREAMS.labels(node.chain, node.namespace).inc()
         reading = asyncio.create_task(_read(session, first, requests, wake, node, lag))
         log.info("router.connected", chain=node.chain, namespace=node.namespace, address=node.address)
@@ -77,10 +84,14 @@ class Discovery(ads_pb2_grpc.AggregatedDiscoveryServiceServicer):
         while not reading.done():
             await wake.wait()
             wake.clear()
-            resources = self._state.resources(node, own)
-            for response in session.responses(resources) if resources is not None else ():
+            generation, resources = self._state.generation, self._state.resources(node, own)
+            if resources is None:
+                continue
+            for response in session.responses(resources):
                 metrics.SENT.labels(response.type_url.rsplit(".", 1)[-1]).inc(len(response.resources))
                 yield response
+            if session.idle:
+                self._state.take(wake, generation)
 
 
 async def node_of(first: Any, context: grpc.aio.ServicerContext[Any, Any]) -> Node:

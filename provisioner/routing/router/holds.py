@@ -107,7 +107,7 @@ class Holds:
     async def run(self) -> None:
         """Ends waits until it is cancelled."""
         changed = asyncio.Event()
-        self._state.join(changed, envoy=False)
+        self._state.join(changed)
         try:
             while True:
                 await _set_within(changed, LOOK_SECONDS)

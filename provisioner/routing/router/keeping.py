@@ -58,7 +58,7 @@ class Keeping:
     async def run(self) -> None:
         """Until cancelled."""
         wake = asyncio.Event()
-        self._state.join(wake, envoy=False)
+        self._state.join(wake)
         wake.set()
         try:
             while True:

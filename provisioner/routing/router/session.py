@@ -87,6 +87,11 @@ class Session:
         """Whether Envoy has taken all that it was sent."""
         return not self._refused and not any(self._waits_for(one) for one in self._subscriptions)
 
+    @property
+    def idle(self) -> bool:
+        """Whether Envoy has answered all that it was sent, endpoints among it."""
+        return ENDPOINTS in self._subscriptions and not any(map(self._waits_for, self._subscriptions))
+
     def _waits_for(self, type_url: str) -> bool:
         """Whether a response of the type is not answered yet."""
         subscription = self._subscriptions.get(type_url)

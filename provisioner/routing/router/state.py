@@ -15,11 +15,12 @@ from typing import Any
 import structlog
 
 from provisioner.chain.model import Chain
-from provisioner.routing import links
-from provisioner.routing.envoy import Compiler, Node, Resources
+from provisioner.routing import links, share
+from provisioner.routing.envoy import ROUTES, Compiler, Node, Resources
 from provisioner.routing.intent import ChainIntent, Standing
 from provisioner.routing.links import Keys
 from provisioner.routing.router import metrics
+from provisioner.routing.router.arrivals import Arrivals
 from provisioner.routing.router.feed import Change, Listed, queries
 from provisioner.routing.router.inventory import Inventory
 
@@ -45,7 +46,7 @@ class View:
         self._places = {(chain.name, namespace) for chain in chains for namespace in chain.namespaces}
         self._compilers: defaultdict[Spread, Compiler] = defaultdict(Compiler)
         self._shared: dict[Spread, tuple[int, Resources]] = {}
-        self._generation = 0
+        self.generation = 0
 
     @property
     def missing(self) -> tuple[str, ...]:
@@ -61,7 +62,7 @@ class View:
             self.inventory.remove(change.obj)
         else:
             self.inventory.put(change.obj)
-        self._generation += 1
+        self.generation += 1
 
     def intent(self, chain: str) -> ChainIntent:
         """What routing has to achieve for a chain."""
@@ -75,9 +76,9 @@ class View:
         intent = replace(intent, shards=node.shards or intent.shards)
         spread = (node.chain, node.namespace, intent.shards)
         generation, shared = self._shared.get(spread, (-1, {}))
-        if generation != self._generation:
+        if generation != self.generation:
             shared = self._compilers[spread].shared(intent, node.namespace)
-            self._shared[spread] = (self._generation, shared)
+            self._shared[spread] = (self.generation, shared)
         return {**shared, **own.own(intent, node, links.of_chain(keys, node.chain))}
 
 
@@ -87,7 +88,9 @@ class RoutingState:
     def __init__(self, chains: Sequence[Chain], keys: Keys = ()) -> None:
         self.view = View(chains)
         self._keys = keys  # never part of an intent: those are kept where more people read
-        self._waiting: dict[asyncio.Event, bool] = {}  # each with whether an Envoy waits
+        self._waiting: dict[asyncio.Event, Node | None] = {}  # each with the Envoy that waits, if one does
+        self._arrivals = Arrivals()
+        self._before = 0  # the generations of views that were shown before
 
     @property
     def missing(self) -> tuple[str, ...]:
@@ -102,10 +105,16 @@ class RoutingState:
     @property
     def streams(self) -> int:
         """The Envoys that are connected."""
-        return sum(self._waiting.values())
+        return sum(node is not None for node in self._waiting.values())
+
+    @property
+    def generation(self) -> int:
+        """Grows with each change of what is known."""
+        return self._before + self.view.generation
 
     def show(self, view: View) -> None:
         """From now on this view is what is routed."""
+        self._before = self.generation + 1
         self.view = view
         self.wake()
 
@@ -124,8 +133,14 @@ class RoutingState:
     def resources(self, node: Node, own: Compiler) -> Resources | None:
         """Everything that the node should have; None while that is not known, or its chain is not
         configured in its namespace. `own` is the compiler that the node's stream keeps for what is the
-        node's alone."""
-        return self.view.resources(node, own, self._keys)
+        node's alone. A share of a release that cannot begin yet is held back with the routes that say it."""
+        found = self.view.resources(node, own, self._keys)
+        if found is None:
+            return None
+        wanted = share.takes(self.view.intent(node.chain).share)
+        if self._arrivals.may_begin(node.chain, self.generation, wanted=wanted):
+            return found
+        return {kind: resources for kind, resources in found.items() if kind != ROUTES}
 
     def standing(self, where: tuple[str, str, str], lane: str, port: int) -> Standing | None:
         """Who can answer a lane's request at a port of the service `where` (chain, namespace, service); None
@@ -144,12 +159,22 @@ class RoutingState:
         """Chain and lane of the copies whose pods have these addresses."""
         return self.view.inventory.users(addresses)
 
-    def join(self, event: asyncio.Event, *, envoy: bool = True) -> None:
-        """`event` is set whenever something changed, until it leaves."""
+    def join(self, event: asyncio.Event, envoy: Node | None = None) -> None:
+        """`event` is set whenever something changed, until it leaves; `envoy` is who waits, if one does."""
         self._waiting[event] = envoy
+        if envoy:
+            self._arrivals.join(event, envoy.chain)
 
     def leave(self, event: asyncio.Event) -> None:
-        self._waiting.pop(event, None)
+        """What waited for this Envoy may go on."""
+        if self._waiting.pop(event, None) is not None:
+            self._arrivals.leave(event)
+            self.wake()
+
+    def take(self, event: asyncio.Event, generation: int) -> None:
+        """The Envoy that joined with the event has all of a generation."""
+        if self._arrivals.take(event, generation):
+            self.wake()
 
 
 def _rejected(obj: dict[str, Any], error: Exception) -> None:

@@ -47,7 +47,9 @@ class Warm:
         self._shared = Compiler()
         self._waiting: set[asyncio.Event] = set()
 
-    def join(self, event: asyncio.Event) -> None:
+    generation = 0
+
+    def join(self, event: asyncio.Event, envoy: Node) -> None:
         self._waiting.add(event)
 
     def leave(self, event: asyncio.Event) -> None:
@@ -57,6 +59,9 @@ class Warm:
         if not self._resolved:
             return None
         return {**self._shared.shared(self._intent, node.namespace), **own.own(self._intent, node)}
+
+    def take(self, event: asyncio.Event, generation: int) -> None:
+        """Nothing waits for it: there is one Envoy."""
 
     async def resolve(self) -> None:
         """Takes in where the pods are by now; those that are not found are where they were found last."""
