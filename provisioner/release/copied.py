@@ -24,7 +24,8 @@ Json = dict[str, Any]
 def read(chain: Chain, lane: Lane, cluster: Cluster, clock: Clock) -> dict[str, Copy]:
     """By service; one whose copy is not there is missing. One request for each kind and namespace, and one
     more for the pods while not all are ready."""
-    wanted = {one.service: one for one in lane.fixed}
+    listed = {service.name for service in chain.services}
+    wanted = {one.service: one for one in lane.fixed if one.service in listed}
     there = {live.service_of(one): one for one in snapshot.copies(chain, lane, cluster)}
     ready = all(name in there and readiness.is_ready(there[name]) for name in wanted)
     pods = () if ready else snapshot.pods(chain, lane, cluster)
