@@ -2,17 +2,13 @@
 
 `settle` reads which copies are ready, asks the driver what has to be, and writes what differs; `withdraw`
 takes all routes of a lane away. Neither does anything for a chain of the built-in router, not even a
-request.
-
-The order of the writes: what is new or changed, then what is shared, then what goes. So a route never leads
-to something that is gone, and an object that others refer to is there before and after they do. Every write
-is conditional on what was read, except of an object that was not there: that is applied without force.
+request. What is written in which order, and under which condition, is in `routing.writing`.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -23,18 +19,16 @@ from provisioner import labels
 from provisioner.chain.model import Chain
 from provisioner.chain.model import Driver as Named
 from provisioner.cluster import Cluster, NotFoundError
-from provisioner.copies import clone, live, taking
-from provisioner.copies.plan import identity
-from provisioner.errors import ForeignObjectError, PermanentError
+from provisioner.errors import PermanentError
 from provisioner.lane import store as lanes
 from provisioner.lane.model import Lane, Mode
 from provisioner.release import store as releases
 from provisioner.release.model import Phase, Release
 from provisioner.routing import drivers, lineage, mesh, mesh_intent, share
 from provisioner.routing.intent import ChainIntent, State
-from provisioner.routing.mesh import BUILT_IN, Compiled, Driver, Existing, Finding, Responder, Settled
-from provisioner.routing.router import attachment
+from provisioner.routing.mesh import BUILT_IN, Driver, Existing, Responder, Settled
 from provisioner.routing.slices import Slice, read_slice
+from provisioner.routing.writing import Writing
 from provisioner.settings import Settings
 from provisioner.world import World
 
@@ -107,8 +101,7 @@ class _Settling:
     def __init__(self, driver: Driver, chain: Chain, lane: Lane, world: World) -> None:
         self._driver, self._chain, self._lane, self._cluster = driver, chain, lane, world.cluster
         self._responder = _responder(world.settings)
-        self._findings: set[Finding] = set()
-        self._changed = self._stale = self._withdraws = False
+        self._withdraws = False
 
     def settle(self, leaving: Collection[str]) -> Settled:
         find = partial(lanes.read, self._cluster, self._chain.name)
@@ -136,23 +129,22 @@ class _Settling:
         return mesh.unshared(found, {*names, self._chain.entry.service})
 
     def _bring(self, slices: list[Slice], family: list[Lane]) -> Settled:
-        self._findings, self._changed, self._stale = set(), False, False
         existing = self._existing()
         release = None if self._withdraws else self._release()
         intent = mesh_intent.build(self._chain, existing.services, slices, family, release)
         compiled = self._driver.compile(intent, existing)
-        self._findings |= set(compiled.findings)
         if (compiled.shared or (self._driver.finalizer and compiled.own)) and family:
             self._lane = lanes.hold(self._cluster, self._lane)
-        owned = self._write(compiled, existing)
-        self._findings |= {found for one in owned if (found := self._driver.accepted(one))}
-        if self._changed:
+        writing = Writing(self._cluster)
+        owned = writing.write(compiled, existing)
+        refused = {found for one in owned if (found := self._driver.accepted(one))}
+        findings = {*compiled.findings, *writing.findings, *refused}
+        if writing.changed:
             log.info("lane.routed", lane=self._lane.object_name, routes=len(owned))
         ready = _with_a_copy(intent, self._lane.name)
-        routed = ready - {one.service for one in self._findings if one.blocks}
-        said = tuple(sorted(self._findings))
-        version = _version(owned)
-        return Settled(said, self._changed, True, routed, self._lane, intent, version, self._stale)
+        routed = ready - {one.service for one in findings if one.blocks}
+        said, version = tuple(sorted(findings)), _version(owned)
+        return Settled(said, writing.changed, True, routed, self._lane, intent, version, writing.stale)
 
     def _release(self) -> Release | None:
         """The release that may take untagged requests, where these routes have to know of it."""
@@ -202,69 +194,6 @@ class _Settling:
                 reason=NOT_INSTALLED,
             ) from error
 
-    def _write(self, compiled: Compiled, existing: Existing) -> list[Json]:
-        """Writes what differs; what the lane owns then."""
-        before = {identity(one): one for one in existing.owned}
-        wanted = {identity(one): clone.sealed(one) for one in self._ours(compiled.own, existing)}
-        after = [done for key, one in wanted.items() if (done := self._apply(one, before.get(key)))]
-        for one in compiled.shared:
-            self._put(one)
-        for key, one in before.items():  # in the order of `Driver.owns`
-            if key not in wanted:
-                self._remove(one)
-        for one in compiled.released:
-            self._remove(one)
-        return after
-
-    def _ours(self, wanted: Iterable[Json], existing: Existing) -> Iterator[Json]:
-        """What is wanted, without objects of a name that somebody else has taken."""
-        theirs = {identity(one): one for one in existing.theirs}
-        for one in wanted:
-            if (other := theirs.get(identity(one))) is None:
-                yield one
-                continue
-            kind, namespace, name = identity(one)
-            message = f"{kind} {namespace}/{name} exists and belongs to {live.belongs_to(other)}; rename it"
-            self._findings.add(Finding(live.service_of(one), "ForeignObject", message, blocks=True))
-
-    def _apply(self, wanted: Json, there: Json | None) -> Json | None:
-        """None where the cluster does not take it, which is said."""
-        if there is not None and not live.is_going(there) and covers(there, wanted):
-            return there
-        try:
-            done = _written(wanted, there, self._cluster)
-        except PermanentError as error:
-            service = live.service_of(wanted)
-            self._findings.add(Finding(service, error.reason, str(error), blocks=True))
-            self._stale |= there is not None
-            return None
-        self._changed = True
-        return done
-
-    def _put(self, wanted: Json) -> None:
-        """Writes a shared object: only as it was read. One that is its user's again is left without a field
-        that Laneway claims."""
-        if "resourceVersion" not in wanted["metadata"]:
-            self._cluster.create(wanted)
-        else:
-            done = self._cluster.replace(wanted)
-            if labels.SPEC_HASH not in (wanted["metadata"].get("annotations") or {}):
-                self._cluster.replace(attachment.disowned(done))
-        self._changed = True
-
-    def _remove(self, one: Json) -> None:
-        if live.is_going(one):
-            return
-        metadata = one["metadata"]
-        self._cluster.delete(
-            one["kind"],
-            metadata["name"],
-            metadata["namespace"],
-            uid=metadata["uid"],
-            resource_version=metadata["resourceVersion"],
-        )
-        self._changed = True
-
 
 def _responder(settings: Settings) -> Responder | None:
     """Where requests for a missing copy of a strict lane are answered; None where nothing does."""
@@ -299,28 +228,3 @@ def _slices(chain: Chain, family: Iterable[Lane], cluster: Cluster) -> list[Slic
         for obj in cluster.list("EndpointSlice", namespace, selector)
         if (found := read_slice(obj))
     ]
-
-
-def _written(wanted: Json, there: Json | None, cluster: Cluster) -> Json:
-    """What a lane owns, as it is once written. Raises ForeignObjectError."""
-    if there is None:
-        kind, namespace, name = identity(wanted)
-        (owner,) = wanted["metadata"]["ownerReferences"]
-        taken = cluster.get(kind, name, namespace)
-        if taken is not None and live.is_anothers(taken, owner["name"]):
-            # no conflict would tell: another chain's lane writes as the same manager
-            message = f"belongs to {live.belongs_to(taken)}, a lane of another chain"
-            raise ForeignObjectError(message, where=taking.named(wanted))
-    return taking.applied(wanted, there, cluster.apply)
-
-
-def covers(there: Any, wanted: Any) -> bool:
-    """Whether an object is as it is wanted, whatever defaults the cluster has added. Lists have no more
-    entries than are wanted, and in the same order: in a route either would count."""
-    if isinstance(wanted, Mapping):
-        return isinstance(there, Mapping) and all(
-            key in there and covers(there[key], value) for key, value in wanted.items()
-        )
-    if isinstance(wanted, list):
-        return isinstance(there, list) and len(there) == len(wanted) and all(map(covers, there, wanted))
-    return bool(there == wanted)
