@@ -1,6 +1,6 @@
-"""Whether the cluster's definition of Lanes is one that this version of Laneway can write to.
+"""Whether the cluster's definitions of Lanes and Releases are ones that this version of Laneway can write to.
 
-An API server drops in silence what a definition does not know, so that a worker beside an older one would
+An API server drops in silence what a definition does not know, so that a worker beside older ones would
 lose what it wrote. It does not begin; where nothing can be asked yet, it begins, and is not ready until it
 knows.
 """
@@ -24,15 +24,16 @@ class Schemas(Protocol):
 
 
 class Definition:
-    """The definition in one cluster, looked at until it was found to be right."""
+    """The definitions in one cluster, looked at until they were found to be right."""
 
     def __init__(self, cluster: Schemas) -> None:
         self._cluster, self._right = cluster, False
 
     def check(self) -> None:
-        """Raises ConfigError where it is too old or absent, ClusterError when the server does not answer."""
+        """Raises ConfigError where one is too old or absent, ClusterError when the server does not answer."""
         if not self._right:
-            server.require(self._cluster.schema("Lane"))
+            for kind in server.NEEDED:
+                server.require(kind, self._cluster.schema(kind))
             self._right = True
 
     def refuse(self) -> None:

@@ -3,7 +3,7 @@ name the missing verb and resource, and all else is read all the same."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,7 +19,7 @@ KINDS = (
     *("PersistentVolumeClaim", "PodDisruptionBudget", "NetworkPolicy"),
 )
 DRAFTED = ("Service", "Deployment", "StatefulSet", "DaemonSet", "Rollout", "Pod", "Ingress")
-DEFINITION = "lanes.laneway.dev"
+DEFINITIONS = {"Lane": "lanes.laneway.dev", "Release": "releases.laneway.dev"}
 
 
 @dataclass(frozen=True)
@@ -43,11 +43,11 @@ class Seen:
 
 @dataclass(frozen=True)
 class Server:
-    """The API server: its version, and the definition of Lanes there; None where there is none. `unread` says
-    why that could not be looked at."""
+    """The API server: its version, and the definitions of Laneway's own kinds there, by kind; None for one
+    that is not there. `unread` says why they could not be looked at."""
 
     version: Json
-    definition: Json | None
+    definitions: Mapping[str, Json | None]
     unread: str = ""
 
 
@@ -60,9 +60,10 @@ def server(cluster: Cluster) -> Server:
     """Raises ClusterError when the server does not answer."""
     version = cluster.version()
     try:
-        return Server(version, cluster.get("CustomResourceDefinition", DEFINITION))
+        found = {kind: cluster.get("CustomResourceDefinition", name) for kind, name in DEFINITIONS.items()}
     except PermanentError as error:
-        return Server(version, None, str(error))
+        return Server(version, {}, str(error))
+    return Server(version, found)
 
 
 def namespaces(cluster: Cluster, names: Iterable[str], kinds: Iterable[str] = KINDS) -> Seen:

@@ -1,30 +1,37 @@
-"""What of the cluster itself is wrong for Laneway: its version, and the definition of Lanes in it. Pure.
+"""What of the cluster itself is wrong for Laneway: its version, and the definitions of Lanes and Releases in
+it. Pure.
 
-`findings` tells it to people; `require` keeps a process from writing Lanes that the cluster would cut short.
+`findings` tells it to people; `require` keeps a process from writing what the cluster would cut short.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from provisioner.errors import ConfigError
 from provisioner.inspection.findings import Finding, Severity
-from provisioner.inspection.gather import Server
+from provisioner.inspection.gather import DEFINITIONS, Server
 
 Json = dict[str, Any]
 
 # CEL rules in definitions and native sidecars are on by default from here on
 OLDEST = (1, 29)
 
-# what Laneway writes into a Lane; a definition without one of these drops it in silence
-NEEDED = (
-    *("spec.chain", "spec.lane", "spec.members", "spec.mode", "spec.pin", "spec.ttl", "spec.approved"),
-    *("spec.parent", "status"),
-)
+# what Laneway writes into an object of its kinds; a definition without one of these drops it in silence
+NEEDED: Mapping[str, tuple[str, ...]] = {
+    "Lane": (
+        *("spec.chain", "spec.lane", "spec.members", "spec.mode", "spec.pin", "spec.ttl", "spec.approved"),
+        *("spec.parent", "spec.release", "spec.services.revision", "status"),
+    ),
+    "Release": (
+        *("spec.chain", "spec.name", "spec.services", "spec.strategy", "spec.origin"),
+        *("spec.paused", "spec.promoted", "spec.resumed", "spec.accepted", "spec.aborted"),
+        *("status.copies.floor", "status.originals.raised", "status.timeline.sequence"),
+    ),
+}
 INSTALL = "kubectl apply --server-side --force-conflicts -f charts/laneway/crds"
-NOT_INSTALLED = f"it has no Lanes; install their definition: {INSTALL}"
 
 
 def findings(server: Server) -> Iterator[Finding]:
@@ -32,19 +39,20 @@ def findings(server: Server) -> Iterator[Finding]:
     yield from _of_version(server.version)
     if server.unread:
         yield _finding(
-            Severity.WARNING, "Unread", f"the definition of Lanes was not looked at: {server.unread}"
+            Severity.WARNING, "Unread", f"the definitions of Laneway were not looked at: {server.unread}"
         )
-    else:
-        yield from _of_definition(server.definition)
+        return
+    for kind in NEEDED:
+        yield from _of_definition(kind, server.definitions.get(kind))
 
 
-def require(schema: Json | None) -> None:
-    """Raises ConfigError unless this schema of a Lane (None: the cluster knows none) holds what Laneway
-    writes into one."""
+def require(kind: str, schema: Json | None) -> None:
+    """Raises ConfigError unless this schema of a kind (None: the cluster knows none) holds what Laneway
+    writes into one of it."""
     if schema is None:
-        raise ConfigError(NOT_INSTALLED, where="cluster", reason="NotInstalled")
-    if lacking := _lacking(schema):
-        raise ConfigError(_too_old(lacking), where="cluster", reason="DefinitionTooOld")
+        raise ConfigError(_not_installed(kind), where="cluster", reason="NotInstalled")
+    if lacking := _lacking(kind, schema):
+        raise ConfigError(_too_old(kind, lacking), where="cluster", reason="DefinitionTooOld")
 
 
 def _of_version(version: Json) -> Iterator[Finding]:
@@ -59,20 +67,24 @@ def _of_version(version: Json) -> Iterator[Finding]:
         )
 
 
-def _of_definition(definition: Json | None) -> Iterator[Finding]:
+def _of_definition(kind: str, definition: Json | None) -> Iterator[Finding]:
     if definition is None:
-        yield _finding(Severity.ERROR, "NotInstalled", NOT_INSTALLED)
-    elif lacking := _lacking(_schema(definition)):
-        yield _finding(Severity.ERROR, "DefinitionTooOld", _too_old(lacking))
+        yield _finding(Severity.ERROR, "NotInstalled", _not_installed(kind))
+    elif lacking := _lacking(kind, _schema(definition)):
+        yield _finding(Severity.ERROR, "DefinitionTooOld", _too_old(kind, lacking))
 
 
-def _lacking(schema: Json) -> list[str]:
-    return [path for path in NEEDED if not _has(schema, path.split("."))]
+def _lacking(kind: str, schema: Json) -> list[str]:
+    return [path for path in NEEDED[kind] if not _has(schema, path.split("."))]
 
 
-def _too_old(lacking: list[str]) -> str:
+def _not_installed(kind: str) -> str:
+    return f"it has no {kind}s; install their definition: {INSTALL}"
+
+
+def _too_old(kind: str, lacking: list[str]) -> str:
     return (
-        f"the definition lanes.laneway.dev in the cluster lacks {', '.join(lacking)}: it is of an older "
+        f"the definition {DEFINITIONS[kind]} in the cluster lacks {', '.join(lacking)}: it is of an older "
         f"version, and Helm does not replace definitions; replace it: {INSTALL}"
     )
 
@@ -84,11 +96,14 @@ def _schema(definition: Json) -> Json:
 
 
 def _has(schema: Json, path: list[str]) -> bool:
-    """Whether a schema knows a field, or keeps what it does not know."""
-    if not path or schema.get("x-kubernetes-preserve-unknown-fields"):
+    """Whether a schema, or that of a list's items, knows a field, or keeps what it does not know."""
+    if not path:
         return True
-    inner = (schema.get("properties") or {}).get(path[0])
-    return inner is not None and _has(inner, path[1:])
+    whole = schema.get("items") or schema
+    inner = (whole.get("properties") or {}).get(path[0])
+    if inner is None:
+        return bool(whole.get("x-kubernetes-preserve-unknown-fields"))
+    return _has(inner, path[1:])
 
 
 def _finding(severity: Severity, reason: str, message: str) -> Finding:

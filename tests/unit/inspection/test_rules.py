@@ -22,7 +22,7 @@ from provisioner.routing.router.policies import Scene
 from tests.support.routing import chain
 
 Json = dict[str, Any]
-CRD = Path(__file__).parents[3] / "charts" / "laneway" / "crds" / "lanes.yaml"
+CRDS = Path(__file__).parents[3] / "charts" / "laneway" / "crds"
 NAMESPACE = "shop"
 
 
@@ -246,18 +246,18 @@ def test_everything_wrong_is_said_at_once() -> None:
 NEW = {"major": "1", "minor": "36+", "gitVersion": "v1.36.0"}
 
 
-def definition() -> Json:
-    loaded: Json = yaml.safe_load(CRD.read_text())
-    return loaded
+def definitions() -> dict[str, Json]:
+    kinds = {"Lane": "lanes", "Release": "releases"}
+    return {kind: yaml.safe_load((CRDS / f"{name}.yaml").read_text()) for kind, name in kinds.items()}
 
 
-def test_a_cluster_of_now_with_the_charts_definition_will_do() -> None:
-    assert list(server.findings(Server(NEW, definition()))) == []
+def test_a_cluster_of_now_with_the_charts_definitions_will_do() -> None:
+    assert list(server.findings(Server(NEW, definitions()))) == []
 
 
 def test_a_cluster_older_than_supported_is_told_which_is() -> None:
     old = {"major": "1", "minor": "24", "gitVersion": "v1.24.3"}
-    (only,) = server.findings(Server(old, definition()))
+    (only,) = server.findings(Server(old, definitions()))
     assert only.reason == "ClusterTooOld"
     assert "v1.24.3" in only.message
     assert "1.29" in only.message
@@ -269,28 +269,31 @@ def forget(path: str) -> Callable[[Json], None]:
     def change(made: Json) -> None:
         schema = made["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
         for part in way:
-            schema = schema["properties"][part]
-        del schema["properties"][last]
+            schema = schema.get("items", schema)["properties"][part]
+        del schema.get("items", schema)["properties"][last]
 
     return change
 
 
-@pytest.mark.parametrize("path", server.NEEDED)
-def test_a_definition_of_an_older_version_is_told_what_it_lacks(path: str) -> None:
-    made = definition()
-    forget(path)(made)
+@pytest.mark.parametrize(
+    ("kind", "path"), [(kind, one) for kind, all_of in server.NEEDED.items() for one in all_of]
+)
+def test_a_definition_of_an_older_version_is_told_what_it_lacks(kind: str, path: str) -> None:
+    made = definitions()
+    forget(path)(made[kind])
     (only,) = server.findings(Server(NEW, made))
     assert (only.severity, only.reason) == (Severity.ERROR, "DefinitionTooOld")
-    assert path in only.message
+    assert path in only.message and f"{kind.lower()}s.laneway.dev" in only.message
 
 
-def test_a_cluster_without_lanes_is_told_how_to_get_them() -> None:
-    (only,) = server.findings(Server(NEW, None))
-    assert only.reason == "NotInstalled"
+@pytest.mark.parametrize("kind", server.NEEDED)
+def test_a_cluster_without_a_kind_is_told_how_to_get_it(kind: str) -> None:
+    (only,) = server.findings(Server(NEW, {**definitions(), kind: None}))
+    assert only.reason == "NotInstalled" and f"it has no {kind}s" in only.message
 
 
 def test_who_may_not_read_definitions_is_told_so_and_nothing_else() -> None:
-    (only,) = server.findings(Server(NEW, None, "customresourcedefinitions is forbidden"))
+    (only,) = server.findings(Server(NEW, {}, "customresourcedefinitions is forbidden"))
     assert (only.severity, only.reason) == (Severity.WARNING, "Unread")
 
 

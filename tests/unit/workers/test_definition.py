@@ -1,4 +1,4 @@
-"""Beside an older definition of Lanes, or none, a worker does not begin."""
+"""Beside an older definition of Lanes or Releases, or none, a worker does not begin."""
 
 from __future__ import annotations
 
@@ -12,25 +12,28 @@ from provisioner.errors import ClusterError, ConfigError
 from workers.definition import Definition
 
 Json = dict[str, Any]
-CRD = Path(__file__).parents[3] / "charts" / "laneway" / "crds" / "lanes.yaml"
+CRDS = Path(__file__).parents[3] / "charts" / "laneway" / "crds"
 
 
 class Answers:
-    """An API server that gives one answer after the other."""
+    """An API server that gives one answer after the other; what it has of Releases is always right."""
 
     def __init__(self, *answers: Json | ClusterError | None) -> None:
         self.answers = list(answers)
 
     def schema(self, kind: str) -> Json | None:
-        assert kind == "Lane"
+        if kind == "Release":
+            return schema("releases")
         answer = self.answers.pop(0)
         if isinstance(answer, ClusterError):
             raise answer
         return answer
 
 
-def schema() -> Json:
-    found: Json = yaml.safe_load(CRD.read_text())["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
+def schema(kinds: str = "lanes") -> Json:
+    found: Json = yaml.safe_load((CRDS / f"{kinds}.yaml").read_text())["spec"]["versions"][0]["schema"][
+        "openAPIV3Schema"
+    ]
     return found
 
 
@@ -68,3 +71,13 @@ def test_one_that_turns_out_to_be_older_is_said() -> None:
     found.refuse()
     with pytest.raises(ConfigError, match="older"):
         found.check()
+
+
+def test_a_cluster_that_knows_lanes_and_no_releases_is_refused() -> None:
+    class Before(Answers):
+        def schema(self, kind: str) -> Json | None:
+            return schema() if kind == "Lane" else None
+
+    with pytest.raises(ConfigError, match="has no Releases") as refused:
+        Definition(Before()).refuse()
+    assert refused.value.reason == "NotInstalled"
