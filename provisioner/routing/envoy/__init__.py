@@ -7,7 +7,7 @@ cluster `payment:8080/lanes/N`     shard N of the lanes: the pods of each copy w
                                    the baseline as the default subset, and as second priority, for each
                                    lane, a way back to the baseline (in a strict lane, to 503)
 listener `payment:8080`            the Lua filter that finds the lane; two routes: with a lane, and without
-routes `payment:8080`              where the chain is entered, these routes: apart from the listener, because
+routes `payment:8080/HEADER`       where the chain is entered, these routes: apart from the listener, because
                                    they say which requests without a lane a release takes
 listener `payment:8080/baseline`   internal: what the second priority leads to
 listener `payment:8080/waker`      internal: holds requests until the copy that they are for is awake

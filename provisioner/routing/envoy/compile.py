@@ -125,7 +125,7 @@ def _route_parts(intent: ChainIntent, services: Iterable[Service]) -> Iterator[P
     for service in services:
         for port in service.ports if _is_entry(intent, service) else ():
             if port.protocol is Protocol.HTTP:
-                name = clusters.baseline_name(service.name, port.number)
+                name = routes.name_of(service.name, port.number, header)
                 made = partial(routes.entered, service.name, port.number, header, entry, share)
                 yield (ROUTES, name), (header, entry, share), made
 

@@ -16,7 +16,7 @@ from provisioner.routing.envoy import entrance as entering
 from provisioner.routing.envoy.entrance import Entrance
 from provisioner.routing.envoy.node import ADMIN, COUNTERS
 from provisioner.routing.envoy.resources import LISTENER, Resource, extension, from_json
-from provisioner.routing.envoy.routes import LUA, TARGET, local_replies, route_table
+from provisioner.routing.envoy.routes import LUA, TARGET, local_replies, name_of, route_table
 from provisioner.routing.intent import Port, Service
 
 Json = dict[str, Any]
@@ -65,7 +65,7 @@ def _routes(service: Service, port: Port, lanes: Lanes) -> Json:
         return {"route_config": route_table(service.name, port.number, lanes.header)}
     # no time-out for the first routes: the listener waits for them instead of starting without
     source = {"ads": {}, "resource_api_version": "V3", "initial_fetch_timeout": "0s"}
-    name = clusters.baseline_name(service.name, port.number)
+    name = name_of(service.name, port.number, lanes.header)
     return {"rds": {"route_config_name": name, "config_source": source}}
 
 

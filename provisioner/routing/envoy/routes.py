@@ -55,9 +55,15 @@ def route_table(service: str, port: int, header: str) -> Json:
     return _table(service, (_with_lane(header), _without(service, port)))
 
 
+def name_of(service: str, port: int, header: str) -> str:
+    """The name of the routes where the chain is entered. With another header they have another name, so that
+    a listener which reads that header has their like before it takes a request."""
+    return f"{clusters.baseline_name(service, port)}/{header.lower()}"
+
+
 def entered(service: str, port: int, header: str, entry: Entry, share: Share | None) -> Resource:
     """The same where the chain is entered, with what a release takes of the requests without a lane."""
-    name = clusters.baseline_name(service, port)
+    name = name_of(service, port, header)
     without = {**_without(service, port), "stat_prefix": BASELINE}
     if share is None:
         return from_json(ROUTES, name, {"name": name, **_table(service, (_with_lane(header), without))})

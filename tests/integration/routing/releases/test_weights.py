@@ -18,7 +18,7 @@ from tests.support.wire import END, Wire, client, until
 LANE = (200, NAME, None)
 BASELINE = (200, "baseline", None)
 TAG = {"x-preview-lane": NAME}
-ROUTES = "http.payment_8080.rds.payment_8080.update_success"
+ROUTES = "http.payment_8080.rds.payment_8080/x-preview-lane.update_success"
 CONFIGURED = ("listener_manager.lds.update_success", "cluster_manager.cds.update_success")
 
 
