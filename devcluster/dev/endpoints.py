@@ -22,6 +22,7 @@ def compose(
         "kubeconfig": str(state.kubeconfig),
         "hooks": processes.hooks_url(made.ports),
         "webhook_secret": made.secret,
+        "notify_key_file": str(state.notify_key),
         "entry": entry,
         "entry_domain": chain.entry.domain,
         "preview": chain.entry.url_of("{lane}"),

@@ -91,6 +91,7 @@ def settings(state: State, ports: Mapping[str, int], secret: str) -> dict[str, s
         "LANEWAY_CHAINS": str(state.chains),
         "LANEWAY_KUBECONFIG": str(state.kubeconfig),
         "LANEWAY_GITHUB_SECRETS": secret,
+        "LANEWAY_NOTIFY_KEY_FILE": str(state.notify_key),
         "LANEWAY_HOOKS_HOST": HOST,
         "LANEWAY_HOOKS_PORT": str(ports["hooks"]),
         "LANEWAY_MIRRORS": str(state.mirrors),

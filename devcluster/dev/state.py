@@ -78,6 +78,11 @@ class State:
         return self.root / "cluster"
 
     @property
+    def notify_key(self) -> Path:
+        """The key that signs notices of releases."""
+        return self.root / "notify.key"
+
+    @property
     def kubeconfig(self) -> Path:
         return self.cluster / "kubeconfig"
 

@@ -66,6 +66,9 @@ def settle(state: State, asked: Asked) -> System:
     )
     write_json(state.settings, asdict(system))
     state.settings.chmod(0o600)
+    if not state.notify_key.exists():
+        state.notify_key.touch(0o600)
+        state.notify_key.write_text(secrets.token_hex(32) + "\n")
     return system
 
 

@@ -13,7 +13,7 @@ Json = dict[str, Any]
 
 _AT_THE_END = (Phase.FINISHING, Phase.RETURNING, Phase.RESTORING, Phase.SUCCEEDED)
 _GOES_BACK = (Phase.RESTORING, Phase.ROLLING_BACK, Phase.ROLLED_BACK)
-NOTHING = "nobody has looked at it yet; if that lasts, see whether workers run and what their log says"
+NOTHING = "no worker has looked at it yet; if that lasts, see what their log says"
 
 _ASKS = (Reason.BASELINE_CHANGED, Reason.INCONCLUSIVE, Reason.PAUSED)
 
