@@ -136,11 +136,14 @@ class Traffic:
     seconds: float = 0.05
     total: float = 0.0
     failed: float = 0.0
+    calls: float = 0.0  # the part that is a gRPC call which ends as unavailable, in an answer of status 200
+    unavailable: float = 0.0
     buckets: dict[float, float] = field(default_factory=lambda: dict.fromkeys((*BOUNDS, float("inf")), 0.0))
 
     def passes(self, seconds: float) -> None:
         new = self.per_second * seconds
         self.total, self.failed = self.total + new, self.failed + new * self.failing
+        self.unavailable += new * self.calls
         for bound in self.buckets:
             self.buckets[bound] += new if self.seconds <= bound else 0.0
 
@@ -164,7 +167,7 @@ class Shop:
 
 def _lines(lane: str, one: Traffic) -> Iterator[str]:
     own = f'chain="shop",namespace="shop-ns",lane="{lane}"'
-    good = one.total - one.failed
+    good = one.total - one.failed - one.unavailable
     yield f'shop_requests_total{{{own},code="200"}} {good}'
     yield f'shop_requests_total{{{own},code="500"}} {one.failed}'
     for bound, count in one.buckets.items():
@@ -176,6 +179,7 @@ def _lines(lane: str, one: Traffic) -> Iterator[str]:
     )
     yield f'istio_requests_total{{{mesh},response_code="200"}} {good}'
     yield f'istio_requests_total{{{mesh},response_code="503"}} {one.failed}'
+    yield f'istio_requests_total{{{mesh},response_code="200",grpc_response_status="14"}} {one.unavailable}'
     for bound, count in one.buckets.items():
         le = "+Inf" if bound == float("inf") else f"{bound * 1000:g}"
         yield f'istio_request_duration_milliseconds_bucket{{{mesh},le="{le}"}} {count}'

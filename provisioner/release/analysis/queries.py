@@ -8,10 +8,13 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from provisioner import durations, names
-from provisioner.chain.model import Chain, Driver
+from provisioner.chain.model import Chain, Driver, WorkloadRef
 from provisioner.chain.strategy import LATENCY, Metric
 from provisioner.release.model import Release
 
+# What of a gRPC call is the server's own failure: unknown, deadline exceeded, unimplemented, internal,
+# unavailable, data loss. https://opentelemetry.io/docs/specs/semconv/rpc/grpc/
+FAILED_CALLS = "2|4|12|13|14|15"
 _PLACEHOLDER = re.compile(r"\{(chain|lane|namespace|window)\}")
 
 
@@ -62,34 +65,44 @@ def _namespace(release: Release, chain: Chain) -> str:
 
 def _istio(metric: Metric, release: Release, chain: Chain, window: timedelta) -> Asked:
     """Of the released services alone, since only those have two versions, as their own proxies count."""
-    released = {change.service for change in release.changes}
-    workloads = [one.workload.name for one in chain.services if one.name in released]
-    spaces = {one.namespace for one in chain.services if one.name in released}
-    period = durations.format(window)
-    lane = _istio_series((names.derived(one, release.name) for one in workloads), spaces)
-    baseline = _istio_series(workloads, spaces)
+    changed = {change.service for change in release.changes}
+    released = [one for one in chain.services if one.name in changed]
+    spaces, period = {one.namespace for one in released}, durations.format(window)
+    lane = _series({_copy(one.workload, release.name) for one in released}, spaces)
+    baseline = _series({one.workload.name for one in released}, spaces)
     return Asked(
-        _istio_value(metric, lane, period),
-        _istio_value(metric, baseline, period),
+        _value(metric, lane, period),
+        _value(metric, baseline, period),
         _increase(lane, period),
         _increase(baseline, period),
     )
 
 
-def _istio_series(workloads: Iterable[str], namespaces: Iterable[str]) -> str:
-    names_, spaces = "|".join(sorted(workloads)), "|".join(sorted(namespaces))
+def _copy(workload: WorkloadRef, lane: str) -> str:
+    """What a workload's copy in the lane is called."""
+    limit = names.STATEFULSET_LIMIT if workload.kind == "StatefulSet" else names.LABEL_LIMIT
+    return names.derived(workload.name, lane, limit)
+
+
+def _series(workloads: Iterable[str], namespaces: Iterable[str]) -> str:
     return (
-        'reporter=~"destination|waypoint"'
-        f',destination_workload=~"{names_}",destination_workload_namespace=~"{spaces}"'
+        f'reporter=~"destination|waypoint",destination_workload=~"{_any(workloads)}"'
+        f',destination_workload_namespace=~"{_any(namespaces)}"'
     )
 
 
-def _istio_value(metric: Metric, series: str, period: str) -> str:
+def _any(some: Iterable[str]) -> str:
+    """The regular expression of these names; of what names consist of, only a dot means something there."""
+    return "|".join(sorted(some)).replace(".", "[.]")
+
+
+def _value(metric: Metric, series: str, period: str) -> str:
     if metric.name == LATENCY:
         counted = f"sum by (le) (rate(istio_request_duration_milliseconds_bucket{{{series}}}[{period}]))"
         return f"histogram_quantile({metric.quantile}, {counted}) / 1000"
-    good = f'sum(rate(istio_requests_total{{{series},response_code!~"5..|0"}}[{period}])) or vector(0)'
-    return f"({good}) / sum(rate(istio_requests_total{{{series}}}[{period}]))"
+    good = f'{series},response_code!~"5..|0",grpc_response_status!~"{FAILED_CALLS}"'
+    part = f"sum(rate(istio_requests_total{{{good}}}[{period}])) or vector(0)"
+    return f"({part}) / sum(rate(istio_requests_total{{{series}}}[{period}]))"
 
 
 def _increase(series: str, period: str) -> str:

@@ -37,6 +37,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
             "good": Traffic(50, failing=0.01, seconds=0.05),
             "bad": Traffic(50, failing=0.3, seconds=0.05),
             "slow": Traffic(50, failing=0.0, seconds=2.0),
+            "calls": Traffic(50, calls=0.2),
             "idle": Traffic(0),
         }
     )
@@ -113,6 +114,12 @@ def test_in_a_mesh_the_built_in_metrics_are_what_its_sidecars_count(tmp_path: Pa
     assert [one["unit"] for one in good.rows] == ["ratio", "seconds"]
 
 
+def test_a_grpc_call_that_fails_in_an_answer_of_200_fails(tmp_path: Path, running: Running) -> None:
+    found = measured(tmp_path, running, "calls", Metric("success-rate", minimum=0.9))
+
+    assert found.message.startswith("success-rate 80 % is below")
+
+
 def test_a_lane_without_requests_is_inconclusive_and_not_perfect(tmp_path: Path, running: Running) -> None:
     found = measured(tmp_path, running, "idle", Metric("success-rate", minimum=0.9))
 
@@ -138,7 +145,7 @@ def test_without_a_mesh_that_counts_a_built_in_metric_has_nobody_to_ask(
         ("vector(0) / vector(0)", "measures nan, which is no number to compare"),
         ("vector(1) / vector(0)", "measures inf, which is no number to compare"),
         ('no_such_series{lane="{lane}"}', "no data of the lane"),
-        ("shop_requests_total", "the query gives 10 series, and one is needed: aggregate them"),
+        ("shop_requests_total", "the query gives 12 series, and one is needed: aggregate them"),
         ("up[1m]", "the query gives a matrix, and one number is needed"),
         ('"text"', "the query gives a string, and one number is needed"),
         ("sum(rate(", "refuses the query: bad_data: "),
