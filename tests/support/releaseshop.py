@@ -102,12 +102,17 @@ class ReleaseShop:
 
     def turn(self, name: str = "v2") -> Outcome:
         """A second passes: jobs run, pods start."""
-        outcome = advance(self.chain, name, self.shop.world, self.measure)
+        outcome = self.work(name)
         if outcome.after is not None:
             self.weights.append(outcome.after.weight)
-        converge(self.chain, name, self.shop.world)
         self.pods()
         self.shop.clock.step(1)
+        return outcome
+
+    def work(self, name: str = "v2") -> Outcome:
+        """What the jobs of a release and of its lane do."""
+        outcome = advance(self.chain, name, self.shop.world, self.measure)
+        converge(self.chain, name, self.shop.world)
         return outcome
 
     def pods(self) -> None:
