@@ -6,7 +6,7 @@ they are not all ready. What is written is what `workloads` says, conditional on
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -110,12 +110,11 @@ def _bound(scaler: Json, least: int) -> Patch:
     return Patch(AUTOSCALER, metadata["namespace"], metadata["name"], body)
 
 
-def urge(services: Mapping[str, Service], found: Mapping[str, Found], cluster: Cluster) -> None:
-    """Writes what else brings workloads on to the image that they have."""
-    for name, one in found.items():
-        if (patch := workloads.urge(services[name], one)) is not None:
-            _write(patch, cluster)
-            log.info("baseline.urged", service=name, workload=str(services[name].workload))
+def urge(service: Service, found: Found, cluster: Cluster) -> None:
+    """Writes what else brings a workload on to the image that it has."""
+    if (patch := workloads.urge(service, found)) is not None:
+        _write(patch, cluster)
+        log.info("baseline.urged", service=service.name, workload=str(service.workload))
 
 
 def _write(patch: Patch, cluster: Cluster) -> None:

@@ -27,7 +27,7 @@ from provisioner.chain.model import Chain
 from provisioner.errors import PermanentError
 from provisioner.lane import store as lanes
 from provisioner.lane.model import Lane, Mode
-from provisioner.release import analysis, baseline, machine, reading, store
+from provisioner.release import analysis, baseline, machine, reading, store, urging
 from provisioner.release.baseline import Order
 from provisioner.release.model import Phase, Release, object_name
 from provisioner.release.observed import Decision, Measured
@@ -192,8 +192,8 @@ class _Run:
                 baseline.rehearse(order, self._cluster)
             for order in orders:
                 baseline.carry_out(order, self._cluster)
-            if decision.phase in (Phase.FINISHING, Phase.RESTORING):
-                baseline.urge(services, view.found, self._cluster)
+            for name in sorted(urging.due(self._release, decision, view.seen)):
+                baseline.urge(services[name], view.found[name], self._cluster)
         except PermanentError as error:
             log.warning("release.refused", release=self._release.object_name, error=str(error))
             self._tell("BaselineRefused", str(error))
