@@ -19,7 +19,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from provisioner.chain.model import Chain, Driver
 from provisioner.cluster import Cluster
 from provisioner.lane.model import moment
-from provisioner.release.analysis.counting import SIDES, Counts, Reading
+from provisioner.release.analysis.counting import INFINITE, SIDES, Counts, Reading
 from provisioner.routing.router.deployment import marks
 
 Json = dict[str, Any]
@@ -75,10 +75,15 @@ def read(client: httpx.Client, envoy: Envoy, service: str, until: float) -> Read
         return envoy.silent(str(error) or type(error).__name__)
     if answer.status_code != httpx.codes.OK:
         return envoy.silent(f"HTTP {answer.status_code}")
+    return understood(envoy, text, service)
+
+
+def understood(envoy: Envoy, text: str, service: str) -> Reading | Failure:
+    """What its statistics say."""
     try:
         return Reading(envoy.uid, envoy.started, counted(text, service))
-    except ValueError as error:
-        return envoy.silent(f"they cannot be read, {error}")
+    except (ValueError, LookupError, TypeError) as error:  # the parser's, of a page that is none
+        return envoy.silent(f"they cannot be read: {type(error).__name__} {error}")
 
 
 def counted(text: str, service: str = "") -> dict[str, Counts]:
@@ -97,6 +102,8 @@ def _side(samples: Iterable[Any]) -> Counts:
     total = failed = 0.0
     cumulative: dict[float, float] = {}
     for one in samples:
+        if not 0 <= one.value < INFINITE:
+            raise ValueError(f"{one.name} is {one.value}, which counts nothing")
         if one.name == f"{_COUNTED}_xx_total":  # the parser names counters so, whatever they are called
             total += one.value
             failed += one.value if one.labels.get("envoy_response_code_class") == "5" else 0.0
@@ -142,4 +149,4 @@ def _body(answer: httpx.Response, until: float) -> str:
         read += part
         if time.monotonic() > until or len(read) > MOST_BYTES:
             raise httpx.ReadTimeout("its answer is too long")
-    return read.decode()
+    return read.decode(errors="replace")

@@ -67,7 +67,7 @@ def read(place: str, status: int, body: bytes) -> Answer:
     """An HTTP answer as the API's documentation reads it."""
     try:
         said = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         said = None
     if not isinstance(said, dict) or said.get("status") not in ("success", "error"):
         return Answer(trouble=_foreign(place, status))
@@ -76,7 +76,7 @@ def read(place: str, status: int, body: bytes) -> Answer:
         return Answer(trouble=f"Prometheus at {place} refuses the query: {words}")
     try:
         return _value(said["data"])
-    except (KeyError, IndexError, TypeError, ValueError):
+    except (LookupError, TypeError, ValueError, OverflowError):
         return Answer(trouble=_foreign(place, status))
 
 
