@@ -43,6 +43,7 @@ services:
   web: {paths: ["web/**"], workload: Deployment/web, image: "git+{repository}@{sha}#web"}
   store: {paths: ["store/**"], workload: StatefulSet/store, image: "git+{repository}@{sha}#store"}
 entry: {service: web, host: "{lane}.mini.localhost"}
+release: {steps: [{setWeight: 50, pause: {}}, {setWeight: 100, pause: 1s}], onPush: true}
 """
 WORKLOAD = """
 apiVersion: apps/v1
@@ -117,6 +118,15 @@ class Running:
             (self.clone / name / "index.html").write_text(text)
         git(self.clone, "commit", "--quiet", "--allow-empty", "--all", "--message", f"{texts}")
         git(self.clone, "push", "--quiet", "--force", "origin", branch)
+
+    def release(self) -> Json:
+        """The status of the only release; nothing while there is none."""
+        found = self.cluster.list("Release")
+        return dict(found[0].get("status") or {}) if found else {}
+
+    def has_pods(self, name: str, count: int) -> bool:
+        live = self.cluster.get("Deployment", name, "mini") or {}
+        return bool((live.get("status") or {}).get("availableReplicas") == count)
 
     def lane(self, name: str) -> Json | None:
         return self.cluster.get("Lane", f"mini.{name}")
@@ -199,6 +209,7 @@ def test_the_chart_grants_what_is_used_and_nothing_else(running: Running) -> Non
     a_lane_in_use(running)
     an_attached_service_that_is_overwritten(running)
     a_lane_that_closes(running)
+    a_release(running)
     the_way_back(running)
     watches_that_end(running)
 
@@ -282,6 +293,7 @@ def leave_behind(running: Running) -> None:
         ("apps/v1", "StatefulSet", {**spec, "serviceName": GHOST}),
         ("v1", "Pod", pod),
         ("networking.k8s.io/v1", "NetworkPolicy", {"podSelector": {"matchLabels": {"app": GHOST}}}),
+        ("autoscaling/v2", "HorizontalPodAutoscaler", scaling(GHOST)),
     )
     for version, kind, wanted in objects:
         running.cluster.create({"apiVersion": version, "kind": kind, "metadata": metadata, "spec": wanted})
@@ -294,7 +306,7 @@ def a_lane_in_use(running: Running) -> None:
     earlier = stamp(datetime.now(UTC) - timedelta(hours=9))
 
     def used() -> bool:
-        httpx.get(running.known["entry"], headers={"x-preview-lane": "mine"}, timeout=10)
+        httpx.get(running.known["entry"], headers={"x-preview-lane": "mine"}, timeout=60)
         return (running.lane("mine") or {})["status"]["activeAt"] > earlier
 
     running.cluster.merge("Lane", "mini.mine", {"status": {"activeAt": earlier}}, subresource="status")
@@ -320,6 +332,27 @@ def a_lane_that_closes(running: Running) -> None:
     running.forget_ledgers()
     git(running.clone, "push", "--quiet", "origin", ":mine")
     until(lambda: running.lane("mine") is None, "the lane is closed", seconds=60)
+
+
+def scaling(name: str) -> Json:
+    """An autoscaler of a Deployment that nothing works by: pods do not say what they use here."""
+    target = {"apiVersion": "apps/v1", "kind": "Deployment", "name": name}
+    return {"scaleTargetRef": target, "minReplicas": 1, "maxReplicas": 3}
+
+
+def a_release(running: Running) -> None:
+    """That a push starts, of a service whose baseline has an autoscaler at first."""
+    metadata = {"name": "web", "namespace": "mini"}
+    scaler = {"apiVersion": "autoscaling/v2", "kind": "HorizontalPodAutoscaler", "metadata": metadata}
+    running.cluster.create({**scaler, "spec": scaling("web")})
+    running.cluster.merge("Deployment", "web", {"spec": {"replicas": 2}}, "mini")
+    until(lambda: running.has_pods("web", 2), "the web has two pods", seconds=60)
+    running.push("main", web="released", store="released")
+    until(lambda: running.release().get("weight") == 50, "the release has half of the requests", seconds=120)
+    running.cluster.delete("HorizontalPodAutoscaler", "web", "mini")
+    name = running.cluster.list("Release")[0]["metadata"]["name"]
+    running.cluster.merge("Release", name, {"spec": {"promoted": 1}})
+    until(lambda: running.release().get("phase") == "Succeeded", "the release is over", seconds=120)
 
 
 def the_way_back(running: Running) -> None:
