@@ -192,6 +192,15 @@ def test_without_a_webhook_secret_nothing_is_rendered() -> None:
     assert "webhooks.github" in refused("--set", "webhooks.github.secret=short").replace("/", ".")
 
 
+def test_notices_of_releases_need_a_key_that_the_worker_alone_has(tmp_path: Path) -> None:
+    told = tmp_path / "told.yaml"
+    told.write_text(CHAIN.read_text() + 'release: {notify: ["https://hooks.example.com/x"]}\n')
+    assert "notices.keySecret.name" in refused(*SECRET, chain=told)
+    found = rendered(*SECRET, "--set", "notices.keySecret.name=own", chain=told)
+    mounted = [one for one in of_kind(found, "Deployment") if "/etc/laneway/notices" in str(one)]
+    assert [one["metadata"]["name"] for one in mounted] == ["laneway-worker"]
+
+
 def test_without_a_chain_nothing_is_rendered() -> None:
     assert "no chain is given" in refused(*SECRET, chain=None)
 

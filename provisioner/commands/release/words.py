@@ -63,8 +63,8 @@ def standing(release: Release, now: datetime) -> Iterator[tuple[str, str, str]]:
 
 
 def _copy(one: Json) -> str:
-    trouble = f" ({one['trouble']})" if one.get("trouble") else ""
-    return f"{one['name']} {one['ready']}/{one['wanted']} ready{trouble}"
+    why = one.get("trouble") or one.get("waits")
+    return f"{one['name']} {one['ready']}/{one['wanted']} ready" + (f" ({why})" if why else "")
 
 
 def _waits(release: Release) -> str:

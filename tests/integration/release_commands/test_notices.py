@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import re
 import threading
 import time
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -28,6 +30,7 @@ from tests.support.routing import chain
 from tests.support.told import BEGUN, Listener, happened, listener, release, written
 
 KEY = "0123456789abcdef" * 2
+PAGE = Path(__file__).parents[3] / "docs" / "releases.md"
 
 
 @pytest.fixture
@@ -83,6 +86,18 @@ def test_every_notice_is_signed(world: World, taker: Listener) -> None:
     for one in taker.got:
         expected = hmac.new(KEY.encode(), one.body, hashlib.sha256).hexdigest()
         assert one.headers["X-Laneway-Signature-256"] == f"sha256={expected}"
+
+
+def test_a_receiver_checks_a_notice_as_the_page_about_releases_says(world: World, taker: Listener) -> None:
+    recipe = re.search(r"^```python\n(.*?)^```$", PAGE.read_text(), re.MULTILINE | re.DOTALL)
+    assert recipe
+    known: dict[str, Any] = {}
+    exec(recipe[1], known)
+    tell(world, running(world, taker.url))
+    body, header = taker.got[0].body, taker.got[0].headers["X-Laneway-Signature-256"]
+    assert known["is_from_laneway"](body, header, KEY.encode())
+    assert not known["is_from_laneway"](body + b" ", header, KEY.encode())
+    assert not known["is_from_laneway"](body, header, b"another key")
 
 
 def test_what_is_not_taken_is_told_again_and_nothing_overtakes_it(world: World, taker: Listener) -> None:
