@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -42,11 +42,6 @@ class Kept:
     def from_json(cls, data: Json) -> Kept:
         numbers = (int(data.get(key, 0)) for key in ("replicas", "least", "raised"))
         return cls(data["name"], data["image"], data["revision"], *numbers)
-
-    @classmethod
-    def of(cls, service: str, live: Workload, replicas: int = 0) -> Kept:
-        """The live one; `replicas` is the most that it has had so far."""
-        return cls(service, live.image, live.revision, max(live.replicas, replicas), live.least)
 
 
 @dataclass(frozen=True)
@@ -189,10 +184,15 @@ def _kept(data: Iterable[Json]) -> dict[str, Kept]:
 
 def _taken(course: Course) -> dict[str, Kept]:
     """The baseline as it is now; one that its autoscaler has made smaller counts as large as it was."""
-    return {
-        name: Kept.of(name, live, course.baseline[name].replicas if name in course.baseline else 0)
-        for name, live in course.live().items()
-    }
+    return {name: _anew(course.baseline.get(name), name, live) for name, live in course.live().items()}
+
+
+def _anew(before: Kept | None, service: str, live: Workload) -> Kept:
+    found = Kept(service, live.image, live.revision, live.replicas, live.least)
+    if before is None:
+        return found
+    least = before.least if before.raised else live.least
+    return replace(found, replicas=max(live.replicas, before.replicas), least=least, raised=before.raised)
 
 
 def _accepted(course: Course, kept: Kept) -> Kept:

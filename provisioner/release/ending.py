@@ -24,17 +24,14 @@ Every baseline's image and revision are in `originals` before the first of them 
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
-from provisioner.release import stops, told
+from provisioner.release import bounds, stops, told
 from provisioner.release.course import Course, Move, Stop
 from provisioner.release.model import Change, Phase, Reason
 from provisioner.release.observed import Patch, Workload
 
-# how long an autoscaler keeps our lower bound after requests have come back: until it has seen their load
-EASING = timedelta(seconds=60)
 LOOK_SECONDS = 1.0  # how often it is looked whether the lane is drained
 
 
@@ -79,16 +76,7 @@ def _arrived(course: Course, change: Change) -> bool:
     live = course.seen.baseline.get(change.service)
     if live is None or live.image != change.image or not live.settled:
         return False
-    return course.waits or live.replicas >= _floor(course, change.service, live)
-
-
-def _floor(course: Course, service: str, live: Workload) -> int:
-    """How many replicas an autoscaled baseline needs when the requests return: its autoscaler has made it
-    smaller since they left. 0 where nothing makes it smaller."""
-    kept, copy = course.originals.get(service), course.seen.copies.get(service)
-    if not live.most or kept is None:
-        return 0
-    return min(live.most, max(kept.replicas, kept.raised, copy.wanted if copy else 0))
+    return live.replicas >= bounds.floor(course, change.service, live)
 
 
 def _baseline_trouble(course: Course) -> Stop | None:
@@ -147,28 +135,22 @@ def _until_deadline(course: Course, reason: Reason, message: str, missing: tuple
     if waited >= deadline:
         return _restore(course, stops.late(course, message))
     patches = tuple(_new(course, change) for change in missing if _to_write(course, change))
-    facts = {"arrived": max(done, int(course.status.get("arrived", 0)))} | _raised(course, patches)
+    facts: dict[str, Any] = {"arrived": max(done, int(course.status.get("arrived", 0)))}
     facts |= {"progressAt": told.now(course)} if got_on else {}
     left = told.time_left(deadline, waited)
-    return Move(Phase.FINISHING, reason, message, course.step, 100, facts, patches=patches, again=left)
+    move = Move(Phase.FINISHING, reason, message, course.step, 100, facts, patches=patches, again=left)
+    return bounds.noted(course, move)
 
 
 def _to_write(course: Course, change: Change) -> bool:
     live = course.seen.baseline[change.service]
-    return live.image != change.image or live.least < _floor(course, change.service, live)
+    return live.image != change.image or live.least < bounds.floor(course, change.service, live)
 
 
 def _new(course: Course, change: Change) -> Patch:
     live = course.seen.baseline[change.service]
-    floor = _floor(course, change.service, live)
+    floor = bounds.floor(course, change.service, live)
     return Patch(change.service, change.image, live.revision, floor if live.least < floor else None)
-
-
-def _raised(course: Course, patches: tuple[Patch, ...]) -> dict[str, Any]:
-    """The originals, with what their autoscalers' lower bounds are made."""
-    raised = {patch.service: patch.least for patch in patches if patch.least is not None}
-    kept = [replace(one, raised=raised.get(name) or one.raised) for name, one in course.originals.items()]
-    return {"originals": [one.to_json() for one in kept]} if raised else {}
 
 
 # --- back to what was there ---------------------------------------------------------------------------------
@@ -239,22 +221,11 @@ def _leave(course: Course, end: Phase, reason: Reason, last: Reason, message: st
         return Move(phase, reason, message, step, 0, again=LOOK_SECONDS)
     if course.seen.lane:
         return Move(phase, reason, message, step, 0, has_lane=False, again=LOOK_SECONDS)
-    bounds = _bounds(course)
-    if not bounds:
+    patches = bounds.own(course)
+    if not patches:
         words = "the baseline has all images" if end is Phase.SUCCEEDED else message
         return Move(end, last, words, step, 0, has_lane=False)
-    eased = course.since("weightAt") >= EASING
-    left = LOOK_SECONDS if eased else told.time_left(EASING, course.since("weightAt"))
-    return Move(phase, reason, message, step, 0, has_lane=False, patches=bounds if eased else (), again=left)
-
-
-def _bounds(course: Course) -> tuple[Patch, ...]:
-    """What gives the autoscalers their own lower bounds back, where they still have ours."""
-    pairs = [
-        (course.originals[name], live) for name, live in course.live().items() if name in course.originals
-    ]
-    return tuple(
-        Patch(kept.service, live.image, live.revision, kept.least)
-        for kept, live in pairs
-        if kept.raised and live.least == kept.raised != kept.least
-    )
+    spent = course.since("weightAt")
+    eased = spent >= bounds.EASING
+    left = LOOK_SECONDS if eased else told.time_left(bounds.EASING, spent)
+    return Move(phase, reason, message, step, 0, has_lane=False, patches=patches if eased else (), again=left)

@@ -29,7 +29,7 @@ from datetime import datetime, timedelta
 from provisioner import durations
 from provisioner.chain.strategy import Busy
 from provisioner.lane.model import stamp
-from provisioner.release import capacity, ending, stops, told
+from provisioner.release import bounds, capacity, ending, stops, told
 from provisioner.release import course as courses
 from provisioner.release.course import Course, Move, Stop
 from provisioner.release.model import Phase, Reason, Release
@@ -108,6 +108,11 @@ def _settling(course: Course) -> Move:
 
 
 def _stepping(course: Course) -> Move:
+    move = _on_its_way(course)
+    return bounds.raised(course, move) if move.phase in told.GOING_UP and move.weight else move
+
+
+def _on_its_way(course: Course) -> Move:
     if stop := stops.end(course):
         return ending.back(course, stop)
     if stop := stops.hold(course):
