@@ -22,15 +22,21 @@ from provisioner.release import store
 from provisioner.release.model import Phase, Release
 
 LOOK_SECONDS = 0.5
+STOPPED = 130  # as of any command that Ctrl-C ends
 
 Seen = tuple[Release, str]  # the release as it was read last, and why it could not be read since
 
 
 def until_over(cluster: Cluster, release: Release, pause: Callable[[float], None] = time.sleep) -> int:
-    """Shows the release until it is over: 0 when it has succeeded, 1 when it was taken back. InputError when
-    somebody deletes it meanwhile."""
+    """Shows the release until it is over: 0 when it has succeeded, 1 when it was taken back; 130 when whoever
+    watches does not want to any more (Ctrl-C). InputError when somebody deletes it meanwhile."""
     seen = _looks(cluster, release, pause)
-    last = _draw(seen) if sys.stdout.isatty() else _tell(seen)
+    try:
+        last = _draw(seen) if sys.stdout.isatty() else _tell(seen)
+    except KeyboardInterrupt:
+        abort = f"laneway release abort {release.chain} {release.name}"
+        print(f"the release goes on without being watched; to end it: {abort}", file=sys.stderr)
+        return STOPPED
     return 0 if last.phase is Phase.SUCCEEDED else 1
 
 

@@ -70,6 +70,22 @@ def test_a_release_that_was_taken_back_ends_with_1(cluster: Cluster, begun: Rele
     assert watching.until_over(cluster, begun, pause) == 1
 
 
+def test_who_stops_watching_is_told_that_the_release_goes_on(
+    cluster: Cluster, begun: Release, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted(seconds: float) -> None:
+        raise KeyboardInterrupt
+
+    assert watching.until_over(cluster, begun, interrupted) == 130
+    said = capsys.readouterr().err
+    assert (
+        f"the release goes on without being watched; to end it: laneway release abort {begun.chain}" in said
+    )
+    now = store.read(cluster, begun.chain, begun.name)
+    assert now is not None
+    assert now.aborted == ""
+
+
 def test_a_release_that_somebody_deletes_is_an_error(cluster: Cluster, begun: Release) -> None:
     pause = meanwhile(lambda: assert_deleted(cluster, begun))
     with pytest.raises(InputError, match="somebody has deleted it"):
