@@ -27,10 +27,15 @@ def lacking(course: Course, weight: int) -> tuple[str, ...]:
     """What the copies lack for a weight, in words for people; empty when they are ready for it."""
     asked = {name: needed(_reference(course, name), weight) for name in course.services}
     return tuple(
-        f"{name} has {course.ready(name)} of {count} ready"
+        f"{name} has {course.ready(name)} of {count} ready{_why(course, name)}"
         for name, count in asked.items()
         if course.ready(name) < count
     )
+
+
+def _why(course: Course, service: str) -> str:
+    copy = course.seen.copies.get(service)
+    return f" ({copy.waits})" if copy and copy.waits else ""
 
 
 def _fixed(course: Course, change: Change, weight: int) -> Fixed:

@@ -16,7 +16,7 @@ from provisioner.errors import RefusedError
 from provisioner.lane.model import Fixed, Lane
 from provisioner.release.observed import Copy
 from provisioner.status import readiness
-from provisioner.status.readiness import Clock
+from provisioner.status.readiness import Clock, State
 
 Json = dict[str, Any]
 
@@ -47,6 +47,7 @@ def copy(service: Service, fixed: Fixed, workload: Json, pods: list[Json], clock
         ready=max(0, serving - old) if _is_current(service, fixed, workload) else 0,
         trouble=f"{reading.state}: {reading.message}" if reading.stuck else "",
         serving=serving,
+        waits="" if reading.stuck or reading.state is State.READY else f"{reading.state}: {reading.message}",
     )
 
 

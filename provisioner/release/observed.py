@@ -17,12 +17,13 @@ Json = dict[str, Any]
 class Copy:
     """A service's copy in the release's lane. `ready` pods of `wanted`, all of its newest template; `serving`
     are those of any template, None where that is the same. `trouble` says why it cannot become ready, such as
-    a crash loop or an image that cannot be pulled; empty while it may."""
+    a crash loop or an image that cannot be pulled; empty while it may, and `waits` what for."""
 
     wanted: int
     ready: int
     trouble: str = ""
     serving: int | None = None
+    waits: str = ""
 
     @property
     def serves(self) -> bool:

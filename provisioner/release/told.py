@@ -135,7 +135,8 @@ def _copy(course: Course, fixed: Fixed) -> Json:
         "ready": live.ready if live else 0,
         "floor": fixed.replicas,
     }
-    return found | ({"trouble": live.trouble} if live and live.trouble else {})
+    words = {"trouble": live.trouble, "waits": live.waits} if live else {}
+    return found | {key: text for key, text in words.items() if text}
 
 
 def _unready(course: Course) -> list[Json]:
@@ -150,9 +151,11 @@ def _analysis(course: Course) -> Json | None:
     is to be measured anew."""
     if (course.resumed or course.promoted) and course.release.reason == Reason.INCONCLUSIVE:
         return {}
-    measured = course.seen.measured
+    measured, kept = course.seen.measured, course.status.get("analysis")
     if measured.opinion is Opinion.NONE and not measured.state:
-        return course.status.get("analysis")
+        return kept
+    if kept and measured.state == kept.get("state"):
+        return kept  # nothing new was measured, and what is written again has everybody look again
     return {
         "opinion": measured.opinion.value,
         "message": measured.message,

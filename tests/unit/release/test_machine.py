@@ -9,8 +9,9 @@ import pytest
 
 from provisioner.chain.strategy import AT_ONCE, Analysis, Busy, Manner, Step, Strategy
 from provisioner.release import wishes
+from provisioner.release.machine import advance
 from provisioner.release.model import Phase, Reason
-from provisioner.release.observed import Decision, Measured, Opinion
+from provisioner.release.observed import Copy, Decision, Measured, Opinion
 from tests.unit.release.world import NEW, OLD, World, old, world
 
 MINUTE = timedelta(minutes=1)
@@ -478,6 +479,15 @@ def test_a_second_release_waits_as_long_as_the_first_one_takes_where_that_is_wan
     assert told(shop.run()) == (Phase.PENDING, Reason.LANE_NOT_READY, 0)
     assert shop.events == ["Queued", "Started"]
     shop.to(Phase.SUCCEEDED)
+
+
+def test_a_copy_that_waits_says_what_for() -> None:
+    shop = world()
+    shop.run()
+    copies = {**shop.seen().copies, "orders": Copy(1, 0, waits="ImagePending: nobody has built it yet")}
+    found = advance(shop.release, replace(shop.seen(), copies=copies), shop.now)
+    assert "orders has 0 of 1 ready (ImagePending: nobody has built it yet)" in found.status["message"]
+    assert found.status["copies"][0]["waits"] == "ImagePending: nobody has built it yet"
 
 
 def test_what_is_over_stays_as_it_is() -> None:
