@@ -27,6 +27,9 @@ def show(state: State, tell: Tell) -> None:
     tell.say("\n  The cluster:")
     for command in ("get lanes", "describe lane shop.my-change", "get pods,services -n shop", "get lanes -w"):
         tell.done(f"{kubectl} {command}")
+    tell.say("\n  Release it to everybody, step by step:")
+    tell.done(f'eval "$({processes.BIN / "laneway"} dev env --state {state.root})"')
+    tell.done(f"laneway release start {known['chain']} --lane my-change --watch")
     tell.say("\n  Give the branch up, and its lane goes away:")
     tell.done("git push origin :my-change")
     tell.say(f"\n  Logs: {state.logs}   Addresses and secrets: {state.endpoints}")
