@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping
 from prometheus_client import Counter, Gauge, Histogram
 
 from provisioner.lane.model import moment
-from provisioner.release.model import Release
+from provisioner.release.model import Phase, Reason, Release
 
 JOB_SECONDS = Histogram(
     "laneway_job_seconds",
@@ -50,7 +50,7 @@ RELEASE_STEP = Gauge(
 )
 RELEASE_PROGRESS = Gauge(
     "laneway_release_progress_timestamp_seconds",
-    "When a release that is not over has got on last, Unix time; only the beat that leads tells",
+    "When a release that waits for nobody has got on last, Unix time; only the beat that leads tells",
     ["chain", "release"],
 )
 RELEASE_ROLLBACKS = Counter(
@@ -61,6 +61,8 @@ RELEASE_ZERO = Histogram(
     "Time from reading what speaks against a release to its share being 0",
     buckets=(0.05, 0.1, 0.25, 0.5, 1, 2, 5, 10, 30),
 )
+# for a person, or for its turn
+_WAITS = (Reason.QUEUED, Reason.BASELINE_CHANGED)
 RELEASE_NOTICES = Counter(
     "laneway_release_notices", "Notices of releases that were sent, by result", ["result"]
 )
@@ -94,5 +96,6 @@ def _show_release(release: Release) -> None:
     names = (release.chain, release.name)
     RELEASE_WEIGHT.labels(*names).set(release.weight)
     RELEASE_STEP.labels(*names).set(release.step + 1)
-    if at := release.status.get("progressAt"):
+    at = release.status.get("progressAt")
+    if at and release.phase is not Phase.PAUSED and release.reason not in _WAITS:
         RELEASE_PROGRESS.labels(*names).set(moment(at).timestamp())
