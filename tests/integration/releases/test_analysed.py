@@ -12,6 +12,7 @@ import pytest
 from provisioner.chain.strategy import Analysis, Metric, Provider, Step
 from provisioner.release.analysis import measure
 from provisioner.release.model import Phase, Reason
+from provisioner.release.story import advance
 from tests.support.releaseshop import NEW, OLD, STRATEGY, ReleaseShop
 from tests.support.standin import said, standing, vector
 
@@ -52,6 +53,20 @@ def test_a_step_lasts_until_the_release_has_been_good_for_so_long(judged: Judged
     assert judged.shop.shares() == [0, 25, 100, 0]
     assert judged.shop.weights.count(25) >= 5
     assert judged.shop.images() == OLD | NEW
+
+
+def test_between_two_measurements_nothing_is_written(judged: Judged) -> None:
+    shop = judged.shop
+    shop.begin()
+    shop.until(lambda one: one.weight == 25)
+    shop.turn()
+    advance(shop.chain, "v2", shop.shop.world, measure)
+    before = shop.release().resource_version
+    shop.shop.clock.step(0.5)
+
+    advance(shop.chain, "v2", shop.shop.world, measure)
+
+    assert shop.release().resource_version == before
 
 
 @pytest.mark.parametrize("weight", [25, 100])
