@@ -32,6 +32,7 @@ MODULES = (
     "envoy",
     "stacks",
     "entry",
+    "release",
     "devcluster",
     "badrelease",
     "sweep",

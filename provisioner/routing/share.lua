@@ -1,6 +1,6 @@
 -- Puts some of the requests without a lane into that of a release, as provisioner/routing/share.py says which.
--- Comes last where a chain is entered, after what decides about lanes; what it does follows from the route's
--- metadata, which is all that changes while a release runs: `share` has
+-- Comes last where a chain is entered, after what decides about lanes, and is run while a release is. All that
+-- changes then is what the route says in the filter's context, as `share`:
 --   release, lane   its names                      start, taken      its first bucket, and how many there are
 --   header, cookie  what tells users apart         attributes        what follows the cookie's value
 --   audience        {header, value}, of requests that are in it anyhow; fans {cookie, value}
@@ -71,8 +71,7 @@ function envoy_on_request(handle)
   decided(handle)
   local headers = handle:headers()
   if headers:get(TARGET) then return end
-  local share = handle:metadata():get("share")
-  if not share then return end
+  local share = handle:filterContext():get("share")
   if invited(headers, share) or (bucket(handle, headers, share) - share.start) % BUCKETS < share.taken then
     enter(handle, headers, share.lane, carried(headers))
     handle:streamInfo():dynamicMetadata():set(RELEASE, "release", share.release)

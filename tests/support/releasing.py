@@ -31,8 +31,8 @@ def told(envoy: Envoy) -> dict[str, Any] | None:
         for host in config["route_config"]["virtual_hosts"]
         for route in host["routes"]
     )
-    told = (one.get("metadata", {}).get("filter_metadata", {}) for one in routes)
-    return next((one["envoy.filters.http.lua"]["share"] for one in told if one), None)
+    told = (one.get("typed_per_filter_config", {}) for one in routes)
+    return next((one["envoy.filters.http.lua"]["filter_context"]["share"] for one in told if one), None)
 
 
 class Releasing:

@@ -29,7 +29,7 @@ class House:
 
     def __init__(self, thread: LoopThread, service: str, version: str, onward: Where | None) -> None:
         self.service, self.version = service, version
-        self._thread, self._onward = thread, onward
+        self._thread, self._onward, self._carried = thread, onward, CARRIED
         self._idle: deque[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = deque()
         self._calls: set[asyncio.StreamWriter] = set()
         self.address = address()
@@ -46,9 +46,9 @@ class House:
             writer.transport.abort()
             await asyncio.wait({asyncio.ensure_future(writer.wait_closed())})
 
-    def lead(self, onward: Where | None) -> None:
-        """From now on it calls the next service there."""
-        self._onward = onward
+    def lead(self, onward: Where | None, carried: tuple[str, ...] = CARRIED) -> None:
+        """From now on it calls the next service there, and passes these headers on."""
+        self._onward, self._carried = onward, carried
 
     async def _talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
@@ -72,7 +72,7 @@ class House:
         return 200, json.dumps({"name": self.version, "met": met}).encode()
 
     async def _ask(self, onward: Where, headers: Mapping[str, str]) -> tuple[int, bytes]:
-        carried = "".join(f"{name}: {headers[name]}\r\n" for name in CARRIED if name in headers)
+        carried = "".join(f"{name}: {headers[name]}\r\n" for name in self._carried if name in headers)
         reader, writer = self._idle.popleft() if self._idle else await asyncio.open_connection(*onward)
         self._calls.add(writer)
         writer.write(f"GET / HTTP/1.1\r\nhost: next\r\n{carried}\r\n".encode())

@@ -22,8 +22,9 @@ BY_LOT = Strategy(sticky=Sticky(""))
 class Town:
     """The chain behind Envoys: the first is where it is entered, the last the one that services call."""
 
-    def __init__(self, stack: ExitStack, envoys: int = 1) -> None:
-        self._stack, self.thread, self.store = stack, LoopThread(), Store()
+    def __init__(self, stack: ExitStack, envoys: int = 1, strategy: Strategy = BY_LOT) -> None:
+        self._stack, self._strategy = stack, strategy
+        self.thread, self.store = LoopThread(), Store()
         stack.callback(self.thread.close)
         self.baseline = {service: self._house(service, "v1") for service in SERVICES}
         for service, house in self.baseline.items():
@@ -67,7 +68,7 @@ class Town:
             self.store.put(endpoint_slice(service, addresses, NAME))
 
     def put(self, weight: int, phase: Phase = Phase.PROGRESSING) -> None:
-        self.store.put(release(NAME, weight, RELEASED, phase=phase, strategy=BY_LOT))
+        self.store.put(release(NAME, weight, RELEASED, phase=phase, strategy=self._strategy))
 
     def show_preview(self) -> None:
         """Another lane has a copy of the first service."""

@@ -9,7 +9,16 @@ from itertools import chain as joined
 
 from provisioner.chain.model import Protocol, Warmup
 from provisioner.names import shard as shard_of
-from provisioner.routing.envoy import clusters, endpoints, entrance, listeners, missing, routes, waking
+from provisioner.routing.envoy import (
+    clusters,
+    endpoints,
+    entrance,
+    listeners,
+    missing,
+    routes,
+    scripts,
+    waking,
+)
 from provisioner.routing.envoy.node import Node
 from provisioner.routing.envoy.resources import CLUSTER, ENDPOINTS, LISTENER, ROUTES, Resource, Resources
 from provisioner.routing.intent import ChainIntent, Copy, Port, Service
@@ -136,7 +145,7 @@ def _is_entry(intent: ChainIntent, service: Service) -> bool:
 
 def _own_parts(intent: ChainIntent, node: Node, keys: Keys, service: Service) -> Iterator[Part]:
     entered, checked = _is_entry(intent, service), entrance.at(intent, service, keys)
-    lanes = listeners.Lanes(intent.carriers, intent.shards, entered, checked)
+    lanes = scripts.Lanes(intent.carriers, intent.shards, entered, checked)
     return joined.from_iterable(_listener_parts(intent, node, lanes, service, port) for port in service.ports)
 
 
@@ -149,7 +158,7 @@ def _ready_parts(services: Iterable[Service], node: Node) -> Iterator[Part]:
 
 
 def _listener_parts(
-    intent: ChainIntent, node: Node, lanes: listeners.Lanes, service: Service, port: Port
+    intent: ChainIntent, node: Node, lanes: scripts.Lanes, service: Service, port: Port
 ) -> Iterator[Part]:
     name = clusters.baseline_name(service.name, port.number)
     content = (service.domain, port.listener, port.protocol, lanes, node.address)

@@ -3,20 +3,14 @@ and on no release: where the chain is entered, routes are a resource of their ow
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator
-from dataclasses import dataclass
-from functools import cache
-from importlib.resources import files
 from typing import Any
 
-from provisioner.chain.model import Carriers
-from provisioner.routing.envoy import clusters, defaults
+from provisioner.routing.envoy import clusters, defaults, scripts
 from provisioner.routing.envoy import entrance as entering
-from provisioner.routing.envoy.entrance import Entrance
 from provisioner.routing.envoy.node import ADMIN, COUNTERS
 from provisioner.routing.envoy.resources import LISTENER, Resource, extension, from_json
-from provisioner.routing.envoy.routes import LUA, TARGET, local_replies, name_of, route_table
+from provisioner.routing.envoy.routes import local_replies, name_of, route_table
+from provisioner.routing.envoy.scripts import Lanes
 from provisioner.routing.intent import Port, Service
 
 Json = dict[str, Any]
@@ -24,21 +18,6 @@ Json = dict[str, Any]
 READY = "ready"
 HTTP = "envoy.filters.network.http_connection_manager"
 HTTP_MESSAGE = "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"
-
-
-@dataclass(frozen=True)
-class Lanes:
-    """What a listener has to know of how requests name their lanes. `entered`: the chain is, there, so that a
-    release may take requests; `entrance` is None where only header, baggage and host name lanes."""
-
-    carriers: Carriers
-    shards: int
-    entered: bool = False
-    entrance: Entrance | None = None
-
-    @property
-    def header(self) -> str:
-        return self.carriers.header
 
 
 def http(service: Service, port: Port, lanes: Lanes, address: str) -> Resource:
@@ -49,7 +28,7 @@ def http(service: Service, port: Port, lanes: Lanes, address: str) -> Resource:
         "stat_prefix": name,
         "http_filters": [
             *(entering.checks(entrance) if entrance else []),
-            _lane_filter(service, port, lanes),
+            scripts.lane_filter(service, port, lanes),
             router(),
         ],
         **_routes(service, port, lanes),
@@ -135,42 +114,3 @@ def _passed_to(cluster: str) -> Json:
 def router() -> Json:
     fields = {"suppress_envoy_headers": True}
     return extension("envoy.filters.http.router", "envoy.extensions.filters.http.router.v3.Router", fields)
-
-
-def _lane_filter(service: Service, port: Port, lanes: Lanes) -> Json:
-    carriers, entrance = lanes.carriers, lanes.entrance
-    constants = {
-        "HEADER": carriers.header.lower(),
-        "KEY": carriers.baggage,
-        "DOMAIN": service.domain.lower(),
-        "CLUSTER": clusters.shard_prefix(service.name, port.number),
-        "SHARDS": lanes.shards,
-        "TARGET": TARGET,
-    }
-    if entrance:
-        constants |= entering.constants(entrance, service.name, carriers)
-    values = ", ".join(map(_literal, constants.values()))
-    script = "".join(map(_script, _scripts(lanes)))
-    source = f"local {', '.join(constants)} = {values}\n{script}"
-    fields = {"default_source_code": {"inline_string": source}}
-    return extension(LUA, "envoy.extensions.filters.http.lua.v3.Lua", fields)
-
-
-def _scripts(lanes: Lanes) -> Iterator[str]:
-    yield "carriers.lua"
-    if lanes.entered:
-        yield "cookies.lua"
-    if lanes.entrance:
-        yield from ("addresses.lua", "entry.lua")
-    if lanes.entered:
-        yield "share.lua"
-
-
-def _literal(value: Any) -> str:
-    """As Lua writes it: JSON's strings, whole numbers and truth are Lua's, as long as they are ASCII."""
-    return f"{{{', '.join(map(_literal, value))}}}" if isinstance(value, list) else json.dumps(value)
-
-
-@cache
-def _script(name: str) -> str:
-    return (files("provisioner.routing") / name).read_text("ascii")

@@ -12,14 +12,18 @@ from typing import Any
 from provisioner.chain.model import Entry
 from provisioner.routing import share as shares
 from provisioner.routing.envoy import clusters, defaults
-from provisioner.routing.envoy.resources import ROUTES, Resource, extension, from_json
+from provisioner.routing.envoy.resources import ROUTES, Resource, extension, from_json, typed
 from provisioner.routing.intent import Share
 
 Json = dict[str, Any]
 
+
 # Set by the Lua filter, taken away by the route: neither side of the router ever sees it.
 TARGET = "x-laneway-cluster"
+
 LUA = "envoy.filters.http.lua"
+LUA_MESSAGES = "envoy.extensions.filters.http.lua.v3"
+SHARING = "share"  # the script that a route has the filter run in place of the usual one
 
 # What share.lua has decided, in a request's metadata.
 DECIDED, RELEASE, COOKIE = "laneway", "release", "cookie"
@@ -68,7 +72,7 @@ def entered(service: str, port: int, header: str, entry: Entry, share: Share | N
     if share is None:
         return from_json(ROUTES, name, {"name": name, **_table(service, (_with_lane(header), without))})
     without |= {
-        "metadata": {"filter_metadata": {LUA: {"share": _told(share, entry)}}},
+        "typed_per_filter_config": {LUA: _sharing(_told(share, entry))},
         "response_headers_to_add": [_cookie()],
     }
     table = _table(service, (_taken(header), _with_lane(header), without))
@@ -108,6 +112,10 @@ def _taken(header: str) -> Json:
         "response_headers_to_remove": [f"{header.lower()}-served"],
         "stat_prefix": RELEASED,
     }
+
+
+def _sharing(share: Json) -> Json:
+    return typed(f"{LUA_MESSAGES}.LuaPerRoute", {"name": SHARING, "filter_context": {"share": share}})
 
 
 def _told(share: Share, entry: Entry) -> Json:
