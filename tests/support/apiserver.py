@@ -16,7 +16,7 @@ import httpx
 
 from tests.support.commands import program
 
-DEADLINE = 20.0  # seconds; a condition that takes longer has failed
+DEADLINE = 60.0  # seconds; a condition that takes longer has failed
 
 MERGE, STRATEGIC = "application/merge-patch+json", "application/strategic-merge-patch+json"
 JSON_PATCH, APPLY = "application/json-patch+json", "application/apply-patch+yaml"

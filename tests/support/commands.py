@@ -49,7 +49,7 @@ def end(running: subprocess.Popen[bytes]) -> None:
     """Ends a process gently, or by force when that takes long; nothing happens when it has ended."""
     running.terminate()
     try:
-        running.wait(timeout=15)
+        running.wait(timeout=30)
     except subprocess.TimeoutExpired:
         running.kill()
         running.wait()
@@ -76,7 +76,7 @@ def serving(settings: Mapping[str, str], folder: Path, *options: str) -> Iterato
         until(lambda: _written(port_file) or running.poll() is not None, "laneway serve listens")
         assert running.poll() is None, log.read_text()
         base = f"http://127.0.0.1:{port_file.read_text().strip()}"
-        httpx.get(f"{base}/livez", timeout=20).raise_for_status()
+        httpx.get(f"{base}/livez", timeout=60).raise_for_status()
         yield base
 
 

@@ -63,9 +63,9 @@ class Door:
         copy = world.upstream("pr-4")
         world.store.put(lane("pr-4"), endpoint_slice("payment", [copy.address], "pr-4"))
         followed = f"/?{entry.link}={token()}"
-        wait_until(lambda: self.ask(path=followed).status == 302, 20, "the key at Envoy")
+        wait_until(lambda: self.ask(path=followed).status == 302, what="the key at Envoy")
         right = [("x-preview-lane", "pr-4"), ("cookie", f"laneway-{entry.link}={token()}")]
-        wait_until(lambda: self.ask(right, source=INSIDE).served == "payment=pr-4", 20, "the lane")
+        wait_until(lambda: self.ask(right, source=INSIDE).served == "payment=pr-4", what="the lane")
 
     def ask(
         self,

@@ -102,7 +102,7 @@ def github_api() -> Iterator[GitHubApi]:
     finally:
         server.shutdown()
         server.server_close()
-        thread.join(10)
+        thread.join(60)
 
 
 def _state(one: ForgeEvent) -> str:

@@ -39,7 +39,7 @@ class Silent:
     def stop(self) -> None:
         self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
-        self._thread.join(timeout=10)
+        self._thread.join(timeout=60)
 
 
 class Door:
@@ -71,13 +71,13 @@ class Door:
         """Ends every connection, and returns when that is done."""
         self.release()
         self._listener.shutdown(socket.SHUT_RDWR)
-        self._threads[0].join(timeout=10)
+        self._threads[0].join(timeout=60)
         self._listener.close()
         for server in self._servers:
             with suppress(OSError):  # it has ended already
                 server.shutdown(socket.SHUT_RDWR)
         for thread in self._threads:
-            thread.join(timeout=10)
+            thread.join(timeout=60)
 
     def _serve(self) -> None:
         while True:

@@ -68,7 +68,7 @@ async def _ended() -> None:
     for task in tasks:
         task.cancel()
     if tasks:
-        _, left = await asyncio.wait(tasks, timeout=15)
+        _, left = await asyncio.wait(tasks, timeout=50)
         assert not left, f"do not end: {left}"
 
 
@@ -82,7 +82,7 @@ class LoopThread:
         self._thread.start()
 
     def run(self, coroutine: Any) -> Any:
-        return asyncio.run_coroutine_threadsafe(coroutine, self.loop).result(20)
+        return asyncio.run_coroutine_threadsafe(coroutine, self.loop).result(60)
 
     def listen(self, talk: Talk, host: str, port: int, *, limit: int = 1 << 16, backlog: int = 100) -> Server:
         """A server that ends with the loop at the latest. `limit` is of what a reader takes at once."""
@@ -95,5 +95,5 @@ class LoopThread:
             self.run(server.close())
         self.run(_ended())
         self.loop.call_soon_threadsafe(self.loop.stop)
-        self._thread.join(10)
+        self._thread.join(60)
         self.loop.close()

@@ -73,7 +73,7 @@ class Proxy:
 
     def admin(self, path: str) -> str:
         """What the administration interface says. OSError when nobody listens there."""
-        connection = http.client.HTTPConnection(self.address, ADMIN, timeout=10)
+        connection = http.client.HTTPConnection(self.address, ADMIN, timeout=30)
         try:
             connection.request("GET", path)
             return connection.getresponse().read().decode()

@@ -54,7 +54,7 @@ class NodeCluster:
         self._thread.start()
         up: Future[None] = Future()
         self._ended = asyncio.run_coroutine_threadsafe(self._run(up), self._loop)
-        up.result(20)
+        up.result(60)
 
     async def _run(self, up: Future[None]) -> None:
         self._stop = asyncio.Event()
@@ -81,9 +81,9 @@ class NodeCluster:
         assert self._stop is not None
         assert self._ended is not None
         self._loop.call_soon_threadsafe(self._stop.set)
-        self._ended.result(20)
+        self._ended.result(60)
         self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(20)
+        self._thread.join(60)
         self._loop.close()
 
     def do(self, call: Callable[[], T]) -> T:
@@ -92,7 +92,7 @@ class NodeCluster:
         async def run() -> T:
             return call()
 
-        return asyncio.run_coroutine_threadsafe(run(), self._loop).result(20)
+        return asyncio.run_coroutine_threadsafe(run(), self._loop).result(60)
 
     def create(self, resource: str, obj: Object) -> Object:
         return self.do(lambda: self.api.create(resource, obj["metadata"].get("namespace", "default"), obj))
@@ -124,7 +124,7 @@ class NodeCluster:
             obj = self.api.get("pods", "default", pod)
             return b"".join([chunk async for chunk in source(obj, container, query)])
 
-        return asyncio.run_coroutine_threadsafe(read(), self._loop).result(20).decode()
+        return asyncio.run_coroutine_threadsafe(read(), self._loop).result(60).decode()
 
     def pods(self, app: str) -> list[Object]:
         return self.list("pods", f"app={app}")

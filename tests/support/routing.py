@@ -10,7 +10,6 @@ import os
 import shutil
 import subprocess
 import threading
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -34,12 +33,13 @@ from provisioner.routing.router.watching import Watching
 from tests.support.commands import LANEWAY, end
 from tests.support.loops import LoopThread
 from tests.support.ports import free_port
+from tests.support.waiting import SECONDS, until
 
 Json = dict[str, Any]
 NAMESPACE = "shop"
 DOMAIN = "preview.example.com"
 _hosts = itertools.count(1)
-LIMITS = Limits(10, 100)
+LIMITS = Limits(SECONDS, 100)  # held as long as a test waits for anything
 BECOMES_ENVOY = (*LANEWAY, "envoy")
 
 
@@ -50,14 +50,9 @@ def address() -> str:
     return f"127.{64 + process // 64}.{process % 64 * 4 + block}.{number + 1}"
 
 
-def wait_until(condition: Callable[[], Any], seconds: float = 10.0, what: str = "the condition") -> Any:
+def wait_until(condition: Callable[[], Any], seconds: float = SECONDS, what: str = "the condition") -> Any:
     """What `condition` gives once it is true; AssertionError after `seconds`."""
-    deadline = time.monotonic() + seconds
-    while True:
-        if found := condition():
-            return found
-        assert time.monotonic() < deadline, f"{what} did not hold within {seconds} s"
-        time.sleep(0.005)
+    return until(condition, what, seconds)
 
 
 def chain(
@@ -310,7 +305,7 @@ class Envoy:
         )
 
     def wait_ready(self) -> None:
-        wait_until(self.is_ready, 20, "Envoy's readiness")
+        wait_until(self.is_ready, what="Envoy's readiness")
 
     def is_ready(self) -> bool:
         assert self.process.poll() is None, f"Envoy ended:\n{self.log()}"
@@ -350,7 +345,7 @@ def get(
     body. A list of headers may repeat names."""
     pairs = list(headers.items()) if isinstance(headers, dict) else list(headers or ())
     where = (source, 0) if source else None
-    connection = http.client.HTTPConnection(host, port, timeout=20, source_address=where)
+    connection = http.client.HTTPConnection(host, port, timeout=SECONDS, source_address=where)
     try:
         named = any(key.lower() == "host" for key, _ in pairs)
         connection.putrequest(method, path, skip_host=named, skip_accept_encoding=True)

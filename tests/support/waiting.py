@@ -8,10 +8,11 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
-PAUSE = 0.02
+PAUSE = 0.01
+SECONDS = 60.0  # for what takes a moment, but on a machine that has much else to do
 
 
-def until(condition: Callable[[], T], what: str, seconds: float = 20.0) -> T:
+def until(condition: Callable[[], T], what: str, seconds: float = SECONDS) -> T:
     """The first true answer of `condition`. AssertionError that says `what` did not come true in time."""
     deadline = time.monotonic() + seconds
     while True:

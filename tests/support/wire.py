@@ -12,6 +12,7 @@ from typing import Any
 from provisioner.routing.envoy.node import FIRST_LISTENER
 from tests.support.loops import LoopThread, Talk
 from tests.support.routing import address, endpoint_slice, lane
+from tests.support.waiting import SECONDS
 
 END = b"\r\n\r\n"
 TCP_LISTENER = FIRST_LISTENER + 1  # of the service `database`
@@ -56,7 +57,7 @@ def answering(wire: Callable[[], Wire], answer: bytes) -> Talk:
 
 
 @contextmanager
-def client(host: str, port: int = FIRST_LISTENER, seconds: float = 20) -> Iterator[socket.socket]:
+def client(host: str, port: int = FIRST_LISTENER, seconds: float = SECONDS) -> Iterator[socket.socket]:
     """A connection; nothing on it may take longer than that many seconds."""
     with socket.create_connection((host, port), seconds) as connection:
         yield connection

@@ -172,7 +172,7 @@ def keeping(cluster):
 
     def keep(seen, stop):
         while not stop.is_set():
-            connection = http.client.HTTPConnection(spec["clusterIP"], spec["ports"][0]["port"], timeout=10)
+            connection = http.client.HTTPConnection(spec["clusterIP"], spec["ports"][0]["port"], timeout=60)
             seen["connections"] += 1
             try:
                 while ask(connection, seen) and not stop.wait(0.005):

@@ -80,7 +80,7 @@ def a_branch(state: State, clone: Path) -> None:
 
 def answer(state: State, lane: str = "") -> str:
     headers = {"x-preview-lane": lane} if lane else {}
-    return httpx.get(read_json(state.endpoints)["entry"], headers=headers, timeout=10).text
+    return httpx.get(read_json(state.endpoints)["entry"], headers=headers, timeout=60).text
 
 
 def test_its_branches_get_lanes_which_outlive_a_killed_system(

@@ -50,7 +50,7 @@ def tell(known: Json, sha: str) -> httpx.Response:
 
 
 def lanes_of_a_request(known: Json) -> list[str]:
-    hops = httpx.get(known["entry"], headers={"x-preview-lane": "fast"}, timeout=10).json()["hops"]
+    hops = httpx.get(known["entry"], headers={"x-preview-lane": "fast"}, timeout=60).json()["hops"]
     return [hop["lane"] for hop in hops]
 
 

@@ -33,7 +33,7 @@ def a_lane(system: State, clone: Path, name: str) -> None:
 def the_lane_answers(system: State, name: str) -> bool:
     entry = read_json(system.endpoints)["entry"]
     try:
-        answer = httpx.get(entry, headers={"x-preview-lane": name}, timeout=5.0)
+        answer = httpx.get(entry, headers={"x-preview-lane": name}, timeout=60)
     except httpx.TransportError:
         return False
     return answer.is_success and name in [hop["lane"] for hop in answer.json()["hops"]]
@@ -103,7 +103,7 @@ def opened(url: httpx.URL, accept: str) -> httpx.Response | None:
     None while nobody answers."""
     headers = {"Host": url.netloc.decode(), "Accept": accept}
     try:
-        return httpx.get(url.copy_with(host=HOST), headers=headers, timeout=5.0)
+        return httpx.get(url.copy_with(host=HOST), headers=headers, timeout=60)
     except httpx.TransportError:
         return None
 

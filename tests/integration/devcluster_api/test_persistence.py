@@ -19,7 +19,7 @@ def test_objects_survive_the_end_of_the_process(tmp_path: Path, number: signal.S
         made = [first.cluster.post(MAPS, config_map(f"c{index}", x="1")) for index in range(30)]
         first.cluster.delete(f"{MAPS}/c0", expect=200)
         first.process.send_signal(number)
-        first.process.wait(timeout=10)
+        first.process.wait(timeout=60)
     with started(tmp_path) as second:
         assert second.url == first.url
         second.cluster.get(f"{MAPS}/c0", expect=404)
@@ -65,7 +65,7 @@ def test_a_watch_ends_when_the_server_does(tmp_path: Path) -> None:
             assert list(events) == []
         except httpx.RemoteProtocolError:
             pass  # a connection that is cut is an end, too
-        server.process.wait(timeout=10)
+        server.process.wait(timeout=60)
 
 
 def _definition() -> dict[str, object]:

@@ -27,7 +27,7 @@ class Kubectl:
 
     def __call__(self, *words: str, stdin: str = "") -> str:
         argv = [str(KUBECTL), "--kubeconfig", str(self._kubeconfig), *words]
-        done = subprocess.run(argv, input=stdin, capture_output=True, text=True, timeout=30)
+        done = subprocess.run(argv, input=stdin, capture_output=True, text=True, timeout=90)
         assert done.returncode == 0, done.stderr
         return done.stdout
 
@@ -51,11 +51,11 @@ DEPLOYMENT, SERVICE = ("apps/v1", "Deployment"), ("v1", "Service")
 def test_rollouts_are_followed_undone_and_told(kubectl: Kubectl, web: Callable[..., Object]) -> None:
     kubectl.apply(SERVICE, service("shop"))
     kubectl.apply(DEPLOYMENT, workload("shop", web(), replicas=2))
-    assert "successfully rolled out" in kubectl("rollout", "status", "deployment/shop", "--timeout=20s")
+    assert "successfully rolled out" in kubectl("rollout", "status", "deployment/shop", "--timeout=60s")
     kubectl("set", "env", "deployment/shop", "VERSION=2")
-    kubectl("rollout", "status", "deployment/shop", "--timeout=20s")
+    kubectl("rollout", "status", "deployment/shop", "--timeout=60s")
     kubectl("rollout", "restart", "deployment/shop")
-    kubectl("rollout", "status", "deployment/shop", "--timeout=20s")
+    kubectl("rollout", "status", "deployment/shop", "--timeout=60s")
     assert [
         line.split()[0] for line in kubectl("rollout", "history", "deployment/shop").splitlines()[2:5]
     ] == [
@@ -64,14 +64,14 @@ def test_rollouts_are_followed_undone_and_told(kubectl: Kubectl, web: Callable[.
         "3",
     ]
     kubectl("rollout", "undo", "deployment/shop", "--to-revision=1")
-    kubectl("rollout", "status", "deployment/shop", "--timeout=20s")
+    kubectl("rollout", "status", "deployment/shop", "--timeout=60s")
     template = json.loads(kubectl("get", "deployment", "shop", "-o", "json"))["spec"]["template"]
     assert {"name": "VERSION", "value": "1"} in template["spec"]["containers"][0]["env"]
     until(lambda: processes(kubectl, "shop") == [1, 1], "the pods of before have ended")
     assert "Scaled up replica set" in kubectl("describe", "deployment", "shop")
-    kubectl("wait", "--for=condition=Available", "deployment/shop", "--timeout=20s")
+    kubectl("wait", "--for=condition=Available", "deployment/shop", "--timeout=60s")
     kubectl("delete", "deployment", "shop")
-    kubectl("wait", "--for=delete", "pod", "-l", "app=shop", "--timeout=20s")
+    kubectl("wait", "--for=delete", "pod", "-l", "app=shop", "--timeout=60s")
 
 
 def processes(kubectl: Kubectl, deployment: str) -> list[int]:
@@ -97,10 +97,10 @@ def restarts(kubectl: Kubectl) -> int:
 
 def test_a_stateful_set_is_rolled_out_and_undone(kubectl: Kubectl, web: Callable[..., Object]) -> None:
     kubectl.apply(("apps/v1", "StatefulSet"), workload("db", web(), replicas=2, serviceName="db"))
-    kubectl("rollout", "status", "statefulset/db", "--timeout=20s")
+    kubectl("rollout", "status", "statefulset/db", "--timeout=60s")
     kubectl("set", "env", "statefulset/db", "VERSION=2")
-    kubectl("rollout", "status", "statefulset/db", "--timeout=20s")
+    kubectl("rollout", "status", "statefulset/db", "--timeout=60s")
     kubectl("rollout", "undo", "statefulset/db")
-    kubectl("rollout", "status", "statefulset/db", "--timeout=20s")
+    kubectl("rollout", "status", "statefulset/db", "--timeout=60s")
     found = json.loads(kubectl("get", "pod", "db-0", "-o", "json"))
     assert {"name": "VERSION", "value": "1"} in found["spec"]["containers"][0]["env"]

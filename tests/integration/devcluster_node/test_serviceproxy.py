@@ -25,7 +25,7 @@ class Proxy:
     def __init__(self, address: str) -> None:
         self.address = address
         self._control, theirs = socket.socketpair()
-        self._control.settimeout(20)
+        self._control.settimeout(60)
         self._answers = self._control.makefile("r")
         with theirs:
             argv = [sys.executable, "-m", "devcluster.kubelet.serviceproxy", str(theirs.fileno())]
@@ -57,10 +57,10 @@ class Proxy:
     def close(self) -> None:
         self._answers.close()
         self._control.close()
-        assert self._process.wait(20) == 0
+        assert self._process.wait(60) == 0
 
     def connect(self) -> socket.socket:
-        return socket.create_connection((self.address, PORT), timeout=5)
+        return socket.create_connection((self.address, PORT), timeout=60)
 
     def ask(self, text: bytes = b"") -> bytes:
         """Send, close the writing half, and read to the end."""
@@ -110,7 +110,7 @@ def backend(handle: Callable[[socket.socket], Any]) -> Iterator[tuple[str, int]]
     yield listener.getsockname()
     listener.shutdown(socket.SHUT_RDWR)
     listener.close()
-    thread.join(5)
+    thread.join(60)
 
 
 def says(word: bytes) -> Callable[[socket.socket], None]:
@@ -215,5 +215,5 @@ def test_a_slow_reader_holds_the_sender_back(proxy: Proxy) -> None:
     with backend(floods) as a:
         proxy.serve(a)
         with proxy.connect() as client:
-            assert held_back.wait(20)
+            assert held_back.wait(60)
             assert len(read_all(client)) == sent

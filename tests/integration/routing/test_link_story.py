@@ -125,9 +125,9 @@ def test_who_follows_a_link_is_in_the_lane_until_they_leave_and_nobody_else_is(
 ) -> None:
     visitor, stranger = Visitor(installed.envoy), Visitor(installed.envoy)
     host = "pr-4.preview.example.com"
-    wait_until(lambda: visitor.follow(installed.link())[0] == 302, 20, "the link")
+    wait_until(lambda: visitor.follow(installed.link())[0] == 302, what="the link")
 
-    wait_until(lambda: visitor.visit(host, "/")[1].get("x-preview-lane-served") == "payment=pr-4", 20)
+    wait_until(lambda: visitor.visit(host, "/")[1].get("x-preview-lane-served") == "payment=pr-4")
     assert stranger.visit(host, "/")[0] == 403
     assert visitor.visit(host, "/?preview=off")[0] == 302
     assert visitor.cookie == "laneway-preview="
@@ -136,12 +136,12 @@ def test_who_follows_a_link_is_in_the_lane_until_they_leave_and_nobody_else_is(
 
 def test_a_new_key_in_the_file_ends_what_the_old_one_signed(installed: Installation) -> None:
     visitor, old = Visitor(installed.envoy), installed.link()
-    wait_until(lambda: visitor.follow(old)[0] == 302, 20, "the old key")
+    wait_until(lambda: visitor.follow(old)[0] == 302, what="the old key")
 
     installed.keys.write_text(f"{NEW}\n{KEY}\n")
-    wait_until(lambda: visitor.follow(installed.link())[0] == 302, 20, "the new key")
+    wait_until(lambda: visitor.follow(installed.link())[0] == 302, what="the new key")
     assert visitor.follow(old)[0] == 302
 
     installed.keys.write_text(f"{NEW}\n")
-    wait_until(lambda: visitor.follow(old)[0] == 403, 20, "the end of the old key")
+    wait_until(lambda: visitor.follow(old)[0] == 403, what="the end of the old key")
     assert visitor.follow(installed.link())[0] == 302

@@ -163,7 +163,7 @@ def test_cookies_that_a_proxy_leaves_on_several_lines_are_read_and_none_is_lost(
 
 def over_http2(address: str, path: str, headers: list[tuple[str, str]]) -> str:
     """The status of one request on an HTTP/2 connection."""
-    with socket.create_connection((address, FIRST_LISTENER), 20) as wire:
+    with socket.create_connection((address, FIRST_LISTENER), 60) as wire:
         talk = H2Connection(H2Configuration(header_encoding="utf-8"))
         talk.initiate_connection()
         head = [(":method", "GET"), (":scheme", "http"), (":authority", "payment"), (":path", path)]
@@ -179,10 +179,10 @@ def over_http2(address: str, path: str, headers: list[tuple[str, str]]) -> str:
 def test_while_one_key_replaces_another_both_count(doors: Doors) -> None:
     door = doors(replace(SIGNED, link="token"))
     door.world.router.files.link_keys = (NEW, KEY)
-    wait_until(lambda: status_of(door, NEW) == 302, 20, "the new key")
+    wait_until(lambda: status_of(door, NEW) == 302, what="the new key")
     assert status_of(door, KEY) == 302
     door.world.router.files.link_keys = (NEW,)
-    wait_until(lambda: status_of(door, KEY) == 403, 20, "the end of the old key")
+    wait_until(lambda: status_of(door, KEY) == 403, what="the end of the old key")
     assert status_of(door, NEW) == 302
 
 
@@ -193,7 +193,7 @@ def status_of(door: Door, key: bytes) -> int:
 def test_without_a_key_no_link_counts_and_visitors_are_told_to_come_back(doors: Doors) -> None:
     door = doors(replace(SIGNED, link="pass"))
     door.world.router.files.link_keys = ()
-    wait_until(lambda: door.ask(path=f"/?pass={token()}").status == 503, 20, "the end of the key")
+    wait_until(lambda: door.ask(path=f"/?pass={token()}").status == 503, what="the end of the key")
     answer = door.ask(path=f"/?pass={token()}")
     assert answer.headers["retry-after"] == "5"
     assert "cannot be checked" in answer.body.decode()

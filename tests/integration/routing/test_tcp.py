@@ -88,7 +88,7 @@ def test_a_hundred_megabytes_pass_both_ways_unchanged(world, database):
         sending.start()
         for _ in range(100):
             assert exactly(connection, MEGABYTE) == block
-        sending.join(10)
+        sending.join(60)
 
 
 def test_a_connection_outlives_its_pods_place_among_the_endpoints(world, database):

@@ -48,7 +48,7 @@ def test_any_method_passes(running, method):
 
 
 def test_http_1_0_is_answered(running):
-    with socket.create_connection((running.envoy.address, FIRST_LISTENER), 10) as connection:
+    with socket.create_connection((running.envoy.address, FIRST_LISTENER), 60) as connection:
         connection.sendall(b"GET / HTTP/1.0\r\nx-preview-lane: pr-4\r\n\r\n")
         answer = b"".join(iter(lambda: connection.recv(65536), b""))
     assert b" 200 OK" in answer.splitlines()[0]
@@ -66,7 +66,7 @@ UPGRADE = b"GET / HTTP/1.1\r\nhost: payment\r\nconnection: Upgrade\r\nupgrade: w
 
 @pytest.mark.parametrize(("tag", "name"), [(b"", b"baseline"), (b"x-preview-lane: pr-4\r\n", b"pr-4")])
 def test_a_websocket_is_carried_both_ways_by_whom_the_lane_says(running, tag, name):
-    with socket.create_connection((running.envoy.address, FIRST_LISTENER), 10) as connection:
+    with socket.create_connection((running.envoy.address, FIRST_LISTENER), 60) as connection:
         connection.sendall(UPGRADE % tag)
         head = b""
         while not head.endswith(b"\r\n\r\n"):
@@ -123,15 +123,15 @@ GRPC_TAG = (("x-preview-lane", "pr-4"),)
 
 
 def test_grpc_calls_and_streams_follow_the_lane(calls):
-    assert calls.unary_unary("/s/one")(b"", timeout=10) == b"baseline"
-    answer, call = calls.unary_unary("/s/one").with_call(b"", timeout=10, metadata=GRPC_TAG)
+    assert calls.unary_unary("/s/one")(b"", timeout=60) == b"baseline"
+    answer, call = calls.unary_unary("/s/one").with_call(b"", timeout=60, metadata=GRPC_TAG)
     assert answer == b"pr-4"
     assert dict(call.initial_metadata())["x-preview-lane-served"] == "payment=pr-4"
-    assert list(calls.unary_stream("/s/many")(b"", timeout=10, metadata=GRPC_TAG)) == [b"pr-4"] * 3
+    assert list(calls.unary_stream("/s/many")(b"", timeout=60, metadata=GRPC_TAG)) == [b"pr-4"] * 3
 
 
 def test_grpc_errors_arrive_as_the_copy_gave_them(calls):
     with pytest.raises(grpc.RpcError) as found:
-        calls.unary_unary("/s/fail")(b"", timeout=10, metadata=GRPC_TAG)
+        calls.unary_unary("/s/fail")(b"", timeout=60, metadata=GRPC_TAG)
     assert found.value.code() is grpc.StatusCode.NOT_FOUND
     assert found.value.details() == "pr-4"

@@ -65,7 +65,7 @@ def post(world, name, body):
         answer = until(connection)
         found = {key.lower(): value for key, value in fields(answer)}
         text = exactly(connection, int(found["content-length"]))
-        sending.join(20)
+        sending.join(60)
     return int(answer.split()[1]), found["x-preview-lane-served"], text.decode()
 
 

@@ -8,12 +8,13 @@ from contextlib import ExitStack
 import pytest
 
 from provisioner.routing.router.holds import Limits
+from tests.support.routing import LIMITS
 from tests.support.sleeping import Bedroom
 
 
 @pytest.fixture
 def bedroom(request: pytest.FixtureRequest) -> Iterator[Bedroom]:
     """Not started yet; a test may name the waker's limits by `indirect` parameters."""
-    limits: Limits = getattr(request, "param", Limits(10, 100))
+    limits: Limits = getattr(request, "param", LIMITS)
     with ExitStack() as stack:
         yield Bedroom(stack, limits)

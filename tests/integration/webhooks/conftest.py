@@ -39,7 +39,7 @@ class Receiver:
         raw = deliveries.body(data)
         delivery, secret = more.pop("delivery", ""), more.pop("secret", deliveries.SECRET)
         given = deliveries.headers(event, raw, delivery=delivery, secret=secret) | more
-        return httpx.post(f"{self.url}/hooks/github", content=raw, headers=given, timeout=20)
+        return httpx.post(f"{self.url}/hooks/github", content=raw, headers=given, timeout=60)
 
     def metric(self, line: str) -> float:
         """The value of the sample with that name and labels; 0 when there is none."""

@@ -118,7 +118,7 @@ def test_another_method_is_refused(receiver: Receiver) -> None:
 
 def connection(receiver: Receiver) -> http.client.HTTPConnection:
     address = urlsplit(receiver.url)
-    return http.client.HTTPConnection(address.hostname or "", address.port, timeout=10)
+    return http.client.HTTPConnection(address.hostname or "", address.port, timeout=60)
 
 
 def test_a_body_that_says_it_is_too_large_is_refused_unread(receiver: Receiver) -> None:

@@ -23,7 +23,7 @@ from provisioner.lane.model import Lane, Member, moment
 from tests.support.commands import LANEWAY, process
 from tests.support.devcluster import devcluster
 from tests.support.valkeys import valkey
-from tests.support.waiting import until
+from tests.support.waiting import SECONDS, until
 from workers import queue
 from workers.message import QUEUE
 
@@ -224,7 +224,7 @@ def test_of_two_one_leads_and_the_other_follows_when_it_ends(beat: Beat) -> None
     until(lambda: beat.put(*CONVERGE), "the first puts jobs")
     assert not beat.leads("two")
     one.terminate()
-    assert one.wait(timeout=10) == 0
+    assert one.wait(SECONDS) == 0
     until(lambda: beat.leads("two"), "the second leads")
 
 

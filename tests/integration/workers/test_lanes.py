@@ -14,7 +14,7 @@ import redis
 from provisioner.events import ForgeEvent, Kind
 from provisioner.lane.model import moment
 from tests.integration.workers.conftest import StartWorker
-from tests.support.waiting import until
+from tests.support.waiting import SECONDS, until
 from workers import message, queue
 from workers.queue import DUE, JOBS, LEASES, MARK, Queue
 
@@ -200,7 +200,7 @@ def test_a_worker_that_is_told_to_end_finishes_what_runs(
     deliver(jobs, "euro", "d-1")
     until(lambda: calls(client, "begin"), "a run has begun")
     running.terminate()
-    assert running.wait(timeout=10) == 0
+    assert running.wait(SECONDS) == 0
     assert len(runs(client)) == 1
     assert idle(client)
 
@@ -217,4 +217,4 @@ def test_a_second_signal_ends_a_worker_at_once(
         lambda: "worker.stopping" in (tmp_path / "worker-one.log").read_text(), "the first signal was heard"
     )
     running.terminate()
-    assert running.wait(timeout=5) == 1
+    assert running.wait(SECONDS) == 1
