@@ -111,3 +111,13 @@ def test_two_chains_on_one_host_are_said_unless_the_built_in_router_has_both() -
     for driver, wanted in (("envoy", []), ("istio", ["TwoChains"]), ("gateway-api", ["TwoChains"])):
         other = replace(cases.chain(CASE, driver), name="other")
         assert [found.reason for found in meshes.shared_hosts([one, other])] == wanted
+
+
+def test_routes_that_leave_no_room_for_a_release_are_said_where_the_chain_is_released() -> None:
+    match = {"headers": [{"name": "x-forwarded-proto", "value": "https"}]}
+    to = {"backendRefs": [{"name": "payment", "port": 80}], "matches": [match]}
+    there = seen(pod(SIDECAR), {**ROUTE, "spec": {**ROUTE["spec"], "rules": [to]}})
+    for section, wanted in (({}, []), ({"release": {"sticky": "none"}}, ["ShareNotRouted"])):
+        case = {**CASE, "chain": {**CASE["chain"], "entry": {"service": "payment"}, **section}}
+        found = list(meshes.findings(cases.chain(case, "gateway-api"), there))
+        assert [(one.reason, one.severity) for one in found] == [(one, Severity.WARNING) for one in wanted]
