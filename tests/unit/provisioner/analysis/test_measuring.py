@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from provisioner.chain.strategy import Analysis, Metric
 from provisioner.lane.model import stamp
-from provisioner.release.analysis import concluded
+from provisioner.release.analysis import Look, concluded
 from provisioner.release.analysis.counting import Book
 from provisioner.release.analysis.judging import Sample
 from provisioner.release.analysis.memory import Memory, recall
@@ -42,7 +42,7 @@ class Course:
             taken = Taken({RATE.name: sample}, Book(), NO_COUNTERS)
             status = {"weight": self.weight, "weightAt": stamp(self.weighed)}
             release = Release("shop", "pr-4", (), status=status)
-            found = concluded(release, self.analysis, taken, self.memory, self.now)
+            found = concluded(Look(release, self.analysis, taken, self.memory, self.now))
             self.memory = recall(json.loads(json.dumps(found.state)))
         return found
 
