@@ -11,8 +11,6 @@ from provisioner.commands.lanes import ChainName
 from provisioner.commands.release.arguments import Watch
 
 if TYPE_CHECKING:
-    import re
-
     from provisioner.chain.model import Chain
     from provisioner.release.model import Release
     from provisioner.world import World
@@ -77,30 +75,11 @@ def _image(text: str) -> tuple[str, str]:
 
 
 def _with_steps(chain: Chain, text: str) -> Chain:
-    """The chain with these weights for steps. A step of a weight that the chain's file has stays as it is
-    there; any other waits as the file's first step does."""
-    if not text:
-        return chain
-    import re
+    """The chain with these weights for steps, where any are given."""
+    from provisioner.release import steps
 
-    from provisioner.chain import releasing
-    from provisioner.errors import ConfigError, InputError
-
-    told = chain.release.to_json()
-    known = {one.weight: one.to_json() for one in chain.release.steps}
-    first = chain.release.steps[0].to_json()
-    weights = [_weight(part) for part in text.split(",")]
-    steps = [{**known.get(weight, first), "setWeight": weight} for weight in weights]
-    try:
-        return replace(chain, release=releasing.strategy_of({**told, "steps": steps}, "--steps"))
-    except ConfigError as error:
-        wrong = re.sub(r"--steps:\d+: strategy\.steps\[(\d+)\](\.setWeight)?:", _place, str(error))
-        raise InputError(wrong, where="--steps") from error
-
-
-def _place(found: re.Match[str]) -> str:
-    """Where a step is that is wrong, as people count."""
-    return f"step {int(found[1]) + 1}"
+    weights = [_weight(part) for part in text.split(",")] if text else []
+    return replace(chain, release=steps.with_weights(chain.release, weights)) if weights else chain
 
 
 def _weight(text: str) -> int:
