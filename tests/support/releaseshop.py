@@ -45,6 +45,7 @@ class ReleaseShop:
     chain: Chain
     broken: set[str] = field(default_factory=set)
     spared: set[str] = field(default_factory=set)
+    still: dict[str, Json] = field(default_factory=dict)  # workloads that stay as these counts say
     weights: list[int] = field(default_factory=list)
     measure: Measure = unmeasured
 
@@ -123,6 +124,7 @@ class ReleaseShop:
                 before = (one.get("status") or {}).get("readyReplicas") or 0
                 counts |= {"updatedReplicas": 1, "readyReplicas": before, "availableReplicas": before}
                 counts["replicas"] = before + 1
+            counts = self.still.get(one["metadata"]["name"], counts)
             status = {**counts, "observedGeneration": one["metadata"]["generation"]}
             if status != one.get("status"):
                 self.cluster.merge(
