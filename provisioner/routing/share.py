@@ -116,7 +116,8 @@ def _precedence(release: Release) -> tuple[bool, int, datetime, str]:
 
 def of_release(release: Release | None, services: Iterable[Service]) -> Share | None:
     """What a release takes now; None where it takes nothing, whatever else happens. While a released service
-    has no ready copy at one of its HTTP ports nobody is in it, unless the share is firm."""
+    has no ready copy at one of its HTTP ports, or its lane would get a 503 anywhere, nobody is in it, unless
+    the share is firm."""
     if release is None or release.phase not in TAKING:
         return None
     strategy, firm = release.strategy, release.phase in FIRM
@@ -132,21 +133,20 @@ def of_release(release: Release | None, services: Iterable[Service]) -> Share | 
 
 
 def _complete(release: Release, services: Iterable[Service]) -> bool:
-    by_name = {one.name: one for one in services}
-    return all(
-        one.service in by_name and _is_ready(by_name[one.service], release.name) for one in release.changes
-    )
+    released = {one.service for one in release.changes}
+    found = {one.name: _states(one, release.name) for one in services}
+    ready = {name for name, states in found.items() if states <= {State.READY}}
+    elsewhere = all(states <= {State.READY, None} for states in found.values())
+    return released <= ready and elsewhere
 
 
-def _is_ready(service: Service, lane: str) -> bool:
-    return all(_has_ready(port, lane) for port in service.ports if port.protocol is Protocol.HTTP)
+def _states(service: Service, lane: str) -> set[State | None]:
+    """What a lane's copy is at each HTTP port; None where there is none."""
+    return {_state(port, lane) for port in service.ports if port.protocol is Protocol.HTTP}
 
 
-def _has_ready(port: Port, lane: str) -> bool:
+def _state(port: Port, lane: str) -> State | None:
     """The copies of a port are sorted by lane, and may be thousands."""
     place = bisect_left(port.copies, lane, key=lambda one: one.lane)
-    return (
-        place < len(port.copies)
-        and port.copies[place].lane == lane
-        and port.copies[place].state is State.READY
-    )
+    found = port.copies[place] if place < len(port.copies) else None
+    return found.state if found is not None and found.lane == lane else None

@@ -278,7 +278,12 @@ class Envoy:
     """A real Envoy, started as the router's pods start it."""
 
     def __init__(
-        self, discovery_port: int, listeners: Sequence[int], *extra: str, warm: Path | None = None
+        self,
+        discovery_port: int,
+        listeners: Sequence[int],
+        *extra: str,
+        warm: Path | None = None,
+        workers: int = 1,
     ) -> None:
         self.address = address()
         self.node = Node("shop", NAMESPACE, self.address, tuple(listeners))
@@ -288,7 +293,7 @@ class Envoy:
             "POD_IP": self.address,
             "LANEWAY_LISTENERS": ",".join(str(port) for port in listeners),
             "LANEWAY_DISCOVERY_ADDRESS": f"127.0.0.1:{discovery_port}",
-            "LANEWAY_ENVOY_CONCURRENCY": "1",
+            "LANEWAY_ENVOY_CONCURRENCY": str(workers),
             **({"LANEWAY_WARM": str(warm)} if warm else {}),
         }
         self.home: Path = launch.folder(self.node)

@@ -58,9 +58,9 @@ class World:
         self.envoy = Envoy(self.router.port, listeners)
         self._stack.callback(self.envoy.stop)
 
-    def another_envoy(self) -> Envoy:
+    def another_envoy(self, workers: int = 1) -> Envoy:
         """One more router pod, ready."""
-        made = Envoy(self.router.port, (FIRST_LISTENER,))
+        made = Envoy(self.router.port, (FIRST_LISTENER,), workers=workers)
         self._stack.callback(made.stop)
         made.wait_ready()
         return made

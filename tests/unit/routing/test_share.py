@@ -122,6 +122,8 @@ def test_a_release_with_all_its_copies_takes_what_its_status_says() -> None:
         (service("orders", State.READY), service("payment", State.READY, State.MISSING)),
         (service("orders", State.UNREADY), service("payment", State.READY)),
         (service("orders", State.ASLEEP), service("payment", State.READY)),
+        # before it is known which services are the lane's, it lacks all that it has no copy of
+        (*READY, service("web", State.MISSING)),
         (),
     ],
 )
@@ -129,6 +131,15 @@ def test_while_a_copy_is_missing_nobody_is_in_it(services: tuple[Service, ...]) 
     found = share.of_release(release(), services)
     assert found is not None
     assert (found.weight, found.audience, found.sticky.header) == (0, Audience(), "x-user")
+
+
+def test_a_service_that_is_not_released_is_left_to_the_baseline() -> None:
+    web = Service(
+        "web", "shop", (Port("http", 8080, 10001, Protocol.HTTP, (), (copy(State.READY, "pr-1"),)),)
+    )
+    found = share.of_release(release(), (web, *READY))
+    assert found is not None
+    assert found.weight == 25
 
 
 @pytest.mark.parametrize("phase", [Phase.FINISHING, Phase.RESTORING])

@@ -49,9 +49,8 @@ def test_a_share_by_lot_is_as_its_weight(worlds: Releasings) -> None:
 
 
 @pytest.mark.proof
-@pytest.mark.parametrize("strategy", [BY_LOT, BY_COOKIE], ids=["by lot", "new users"])
-def test_a_share_of_many_is_within_a_point_of_its_weight(worlds: Releasings, strategy: Strategy) -> None:
-    as_weighted(worlds, strategy, 62_500, within=5)  # a point, where they vary most
+def test_a_share_of_many_is_within_a_point_of_its_weight(worlds: Releasings) -> None:
+    as_weighted(worlds, BY_COOKIE, 40_000, within=4)  # a point, where they vary most
 
 
 def exact(releasing: Releasing, every: int) -> None:
@@ -128,17 +127,18 @@ def test_an_id_of_a_megabyte_is_one_too(worlds: Releasings) -> None:
     assert names(releasing, [{"x-user": user}]) == [in_release(share.bucket_of(user), 50)]
 
 
-def test_no_two_envoys_draw_the_same_lots(world) -> None:  # type: ignore[no-untyped-def]
+def test_no_two_workers_nor_envoys_draw_the_same_lots(world) -> None:  # type: ignore[no-untyped-def]
     releasing = Releasing(world)
     releasing.bring()
-    second = world.another_envoy()
+    second = world.another_envoy(workers=2)
     releasing.step(50)
     wait_until(lambda: told(second) == told(releasing.envoy), what="the share at the other Envoy")
     lots = [
-        tuple(one.headers["set-cookie"] for one in ask(envoy.address, [{}] * 20))
-        for envoy in (releasing.envoy, second)
+        one.headers["set-cookie"]
+        for envoy in (releasing.envoy, *[second] * 12)  # connections are spread over the workers
+        for one in ask(envoy.address, [{}] * 12)
     ]
-    assert len({*lots[0], *lots[1]}) > 30
+    assert len(set(lots)) > 0.9 * len(lots), "two that are alike would have half of them twice"
 
 
 def test_another_release_begins_with_other_users(releasing: Releasing) -> None:
