@@ -271,3 +271,27 @@ def test_of_a_strict_lanes_pods_only_those_that_an_ancestor_lends_have_a_way_to_
         objects = {"Service": (routing.twin("payment"),), "EndpointSlice": slices, "Lane": lanes}
         found = explain(routing.chain(), Live(objects), replace(TAGGED, namespace=routing.NAMESPACE))
         assert ("if it takes no connection: the baseline" in found.steps[-1].says) is there
+
+
+def test_what_a_release_deals_out_is_told_with_the_parts_and_its_lane():
+    tagged = {"set": [{"name": "x-preview-lane", "value": "pr-4"}]}
+    header = [{"type": "RequestHeaderModifier", "requestHeaderModifier": tagged}]
+    refs = [{"name": "payment--pr-4", "port": 8080, "weight": 1, "filters": header}]
+    refs.append({"name": "payment", "port": 8080, "weight": 3})
+    scheme = {"headers": [{"name": "x-forwarded-proto", "value": "http"}]}
+    share = route("share", {"matches": [scheme], "backendRefs": refs})
+    found = explain(chain("gateway-api"), live(route("user", rule("payment")), share), PLAIN)
+    assert found.who == "baseline"
+    assert [one.says for one in found.steps if one.rule == "by lot"] == [
+        "25 % to lane pr-4, 75 % to baseline"
+    ]
+
+
+def test_a_rule_that_tells_a_request_of_a_lane_says_so_unless_the_request_did():
+    sets = {"headers": {"request": {"set": {"x-preview-lane": "pr-4"}}}}
+    there = live(virtual("v", to("payment--pr-4", **sets)))
+    told = [
+        [one.says for one in explain(chain("istio"), there, asked_for).steps] for asked_for in (PLAIN, TAGGED)
+    ]
+    assert "sets x-preview-lane: pr-4" in told[0]
+    assert "sets x-preview-lane: pr-4" not in told[1]
