@@ -106,7 +106,9 @@ def judged(row: Json) -> str:
     opinion, message = str(row.get("opinion", "")), str(row.get("message", ""))
     if opinion == "good":
         return opinion
-    return ": ".join(part for part in (opinion.removeprefix("none"), message) if part)
+    metric = str(row.get("metric", ""))  # its name stands in front already
+    why = message.removeprefix(f"{metric}:").removeprefix(metric).strip()
+    return ": ".join(part for part in (opinion.removeprefix("none"), why) if part)
 
 
 def commands(release: Release) -> str:

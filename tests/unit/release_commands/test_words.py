@@ -93,6 +93,8 @@ def test_figures_have_the_unit_that_people_read(number: float | None, unit: str,
     [
         ({"opinion": "good", "message": "0.99"}, "good"),
         ({"opinion": "bad", "message": "below 99 %"}, "bad: below 99 %"),
+        ({"metric": "errors", "opinion": "bad", "message": "errors: 3 of 10"}, "bad: 3 of 10"),
+        ({"metric": "errors", "opinion": "bad", "message": "errors 3 of 10"}, "bad: 3 of 10"),
         ({"opinion": "none", "message": ""}, ""),
         ({"opinion": "none", "message": "3 requests of 20"}, "3 requests of 20"),
     ],
