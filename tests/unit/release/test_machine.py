@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from provisioner.chain.strategy import AT_ONCE, Analysis, Busy, Manner, Step, Strategy
+from provisioner.chain.strategy import AT_ONCE, Analysis, Busy, Finish, Manner, Step, Strategy
 from provisioner.release import wishes
 from provisioner.release.machine import advance
 from provisioner.release.model import Phase, Reason
@@ -95,6 +95,16 @@ def test_a_step_of_nobody_is_there_for_its_audience() -> None:
     shop = world(Strategy(steps=(Step(0, manual=True), Step(100))))
     assert told(shop.to(Phase.PAUSED)) == (Phase.PAUSED, Reason.MANUAL, 0)
     assert shop.lane is not None
+
+
+def test_a_step_of_nobody_lasts_its_time_as_well() -> None:
+    shop = world(Strategy(steps=(Step(0, pause=MINUTE), Step(100))))
+    shop.to(Phase.PROGRESSING)
+    shop.follow()
+    shop.wait(59)
+    assert told(shop.run()) == (Phase.PROGRESSING, Reason.HOLDING, 0)
+    shop.wait(1)
+    assert shop.run().status["step"] == 1
 
 
 def test_a_pause_lasts_from_the_moment_of_the_weight() -> None:
@@ -266,6 +276,12 @@ def test_a_baseline_that_must_not_be_written_is_asked_about_until_it_may_be() ->
     shop.release = wishes.resume(shop.release)
     assert shop.run().reason is Reason.BASELINE_CHANGED
     shop.baseline["orders"] = replace(shop.baseline["orders"], held="")
+    assert shop.run().phase is Phase.PROGRESSING
+
+
+def test_a_baseline_that_its_owner_holds_is_their_affair_where_they_change_it() -> None:
+    shop = at(50, Strategy(finish=Finish.WAIT))
+    shop.baseline["orders"] = replace(shop.baseline["orders"], held="it is paused")
     assert shop.run().phase is Phase.PROGRESSING
 
 
