@@ -43,6 +43,12 @@ def floods(request: BaseHTTPRequestHandler) -> None:
         return
 
 
+@pytest.fixture(autouse=True)
+def patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A busy machine answers late, and well."""
+    monkeypatch.setattr(sampling, "SECONDS", 20.0)
+
+
 def measured(folder: Path, url: str, *metrics: Metric) -> Measured:
     """What a release is found to be when nothing inconclusive is borne and the first window is over."""
     wanted = Analysis(Provider.PROMETHEUS, url, inconclusive=0, metrics=metrics or (OWN,))

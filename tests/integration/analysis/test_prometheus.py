@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from provisioner.chain.strategy import Analysis, Metric, Provider
+from provisioner.release.analysis import sampling
 from provisioner.release.observed import Measured, Opinion
 from tests.support.analysed import Watched, shop, world
 from tests.support.prometheus import Running, Shop, Traffic, scraped, server
@@ -27,6 +28,12 @@ def success(lane: str) -> str:
 
 
 RATE = Metric("good", success("{lane}"), success("baseline"), minimum=0.9, worse=0.05)
+
+
+@pytest.fixture(autouse=True)
+def patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A busy machine's Prometheus answers late, and well."""
+    monkeypatch.setattr(sampling, "SECONDS", 20.0)
 
 
 @pytest.fixture(scope="module")
@@ -180,8 +187,9 @@ def test_one_metric_without_an_answer_does_not_hide_that_another_is_bad(
 
 
 def test_a_server_that_hangs_costs_a_few_seconds_and_is_inconclusive(
-    tmp_path: Path, running: Running
+    tmp_path: Path, running: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(sampling, "SECONDS", 3.0)
     watched = Watched(shop("istio"), world(tmp_path), analysis(running, RATE, inconclusive=1), name="good")
     os.kill(running.process.pid, signal.SIGSTOP)
     try:
