@@ -4,7 +4,7 @@ The phase, first line that holds:
 
 | what is so | phase | reason of the Ready condition |
 |---|---|---|
-| the lane has no members any more (`terminating`) | Terminating | Closing |
+| neither a pull request nor a release holds the lane open (`terminating`) | Terminating | Closing |
 | the same, and its routes may not be taken away (`unending`) | Degraded, or as it was | that error's reason |
 | there is no room for it within a limit (`waiting`) | Pending | that limit |
 | its sources cannot be read (`blocked`) | Degraded, or as it was | that error's reason |
@@ -54,7 +54,7 @@ Json = dict[str, Any]
 BLOCKED_SECONDS = 600
 SETTLING = timedelta(seconds=2)  # after a lane woke, until its routes are those of any other
 _KEPT = ("summary", "url", "services", "chainRevision", "admittedAt", "restAskedAt")
-CLOSING = "the lane has no members any more; its routes go first, then its copies"
+CLOSING = "nothing holds the lane open any more; its routes go first, then its copies"
 
 
 def compute(

@@ -42,6 +42,7 @@ class Action(StrEnum):
     REMOVE_MEMBER = "remove member"
     REMOVE_LANE = "remove lane"
     REMOVE_OBJECT = "remove object"
+    REMOVE_RELEASE = "remove release"
     CONVERGE = "converge"
     REPAIR = "repair"
     KEEP = "keep"
@@ -55,6 +56,7 @@ class Why(StrEnum):
     PULL_CLOSED = "PullRequestClosed"
     PULL_OPEN = "PullRequestOpen"  # at the forge, and no lane knows of it, or not at this commit
     RELEASE_GONE = "ReleaseGone"  # a release's lane whose Release is not there any more
+    RELEASE_OLD = "ReleaseOld"  # it was over long ago
     RELEASED = "Released"  # a release's lane, which only a convergence looks at
     RETARGETED = "Retargeted"  # at the forge, its base branch is another than its lane knows
     FORGE_SILENT = "ForgeSilent"

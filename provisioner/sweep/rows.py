@@ -10,6 +10,7 @@ from provisioner.copies.plan import Removal
 from provisioner.events import ForgeEvent
 from provisioner.lane import decision
 from provisioner.lane.model import Lane
+from provisioner.release.model import Release
 from provisioner.sweep import retention
 from provisioner.sweep.retention import Action, Ended, Finding, Why
 
@@ -49,6 +50,11 @@ def unlabelled(lane: Lane) -> Finding:
 def orphaned(lane: Lane) -> Finding:
     message = f"its release {lane.release} is not there any more; its copies go"
     return Finding(Action.REMOVE_LANE, Why.RELEASE_GONE, lane.chain, lane.name, "", message)
+
+
+def outdated(release: Release) -> Finding:
+    message = f"it is {release.phase}, and one of the older ones of the chain"
+    return Finding(Action.REMOVE_RELEASE, Why.RELEASE_OLD, release.chain, "", release.name, message)
 
 
 def retargeted(chain: str, event: ForgeEvent, base: str) -> Finding:

@@ -104,6 +104,7 @@ class _Surveyor:
         releases = released.found(self._chains, self._released, self._world.cluster)
         repairs = [rows.unlabelled(lane) for lane in self._unlabelled]
         repairs += [rows.orphaned(lane) for lane in releases.orphaned]
+        repairs += [rows.outdated(one) for one in releases.old]
         return Survey(
             lanes=len(self._known),
             brake=brake,

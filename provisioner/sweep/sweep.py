@@ -26,6 +26,7 @@ from provisioner.events import ForgeEvent
 from provisioner.lane import store as lanes
 from provisioner.lane.model import Lane
 from provisioner.lane.record import record
+from provisioner.release.model import Release
 from provisioner.status import announce
 from provisioner.sweep import lease, retention, survey
 from provisioner.sweep.lease import Held, Place
@@ -110,6 +111,9 @@ class _Sweeper:
             self._label(lane)
         for lane in found.releases.orphaned:
             self._disown(lane)
+        for release in found.releases.old:
+            self._held.renew()
+            self._remove(_removal(release))
         for chain_name, event in found.missing:
             self._held.renew()
             self._take_in(self._chains[chain_name], event)
@@ -184,6 +188,10 @@ class _Sweeper:
         before = self._world.now() - timedelta(days=self._world.settings.tombstone_days)
         for name in old:
             self._world.ledger(self._chains[name]).prune(before)
+
+
+def _removal(release: Release) -> Removal:
+    return Removal("Release", "", release.object_name, release.uid, release.resource_version)
 
 
 def _report(found: Survey, *, dry_run: bool) -> Report:

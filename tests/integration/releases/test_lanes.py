@@ -16,6 +16,7 @@ from provisioner.lane.record import record
 from provisioner.reconcile import converge
 from provisioner.release import store
 from provisioner.release.model import Phase
+from provisioner.sweep import released
 from provisioner.sweep.sweep import sweep
 from tests.support.releaseshop import NEW, STRATEGY, ReleaseShop
 
@@ -164,3 +165,19 @@ def test_a_release_that_a_chain_file_no_longer_fits_says_so_and_goes_back(shop: 
     found = shop.until(lambda one: one.phase.over)
     assert "orders" in found.status["message"]
     assert NEW["payment"] not in shop.images().values()
+
+
+def test_a_sweep_keeps_the_newest_releases_that_are_over_and_those_that_are_not(
+    shop: ReleaseShop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(released, "KEPT", 2)
+    made = [shop.begin(f"r{number}") for number in (1,)]
+    for number in range(2, 6):
+        made.append(store.create(shop.cluster, replace(made[0], name=f"r{number}", uid="")))
+    for one in made[:4]:
+        store.write_status(shop.cluster, one, {"phase": "RolledBack"})
+    quiet: dict[str, Any] = {"confirm": False, "enqueue": lambda *_: None}
+    told = sweep([shop.chain], shop.shop.world, dry_run=True, **quiet)
+    assert {one.subject for one in told.findings if one.why == "ReleaseOld"} == {"r1", "r2"}
+    sweep([shop.chain], shop.shop.world, dry_run=False, **quiet)
+    assert {one.name for one in store.every(shop.cluster, shop.chain.name)} == {"r3", "r4", "r5"}

@@ -12,7 +12,7 @@ import signal
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,9 @@ from devcluster.dev.system import Asked
 from provisioner import labels
 from provisioner.cluster import Cluster, connect
 from provisioner.lane.model import stamp
+from provisioner.release import store
+from provisioner.release.model import Change, Phase, Release
+from provisioner.sweep.released import KEPT
 from tests.support import rights
 from tests.support.commands import LANEWAY
 from tests.support.waiting import until
@@ -120,8 +123,8 @@ class Running:
         git(self.clone, "push", "--quiet", "--force", "origin", branch)
 
     def release(self) -> Json:
-        """The status of the only release; nothing while there is none."""
-        found = self.cluster.list("Release")
+        """The status of the release that a push has started; nothing while there is none."""
+        found = [one for one in self.cluster.list("Release") if one["spec"]["name"].startswith("push-")]
         return dict(found[0].get("status") or {}) if found else {}
 
     def has_pods(self, name: str, count: int) -> bool:
@@ -266,8 +269,10 @@ def put_back(running: Running) -> int:
 def objects_whose_lane_is_gone(running: Running) -> None:
     for sweep in (lambda: running.run("sweep", "sweep"), running.sweep_in_worker):
         leave_behind(running)
+        leave_releases(running)
         sweep()
         until(lambda: not running.owned(GHOST), "what the ghost left is removed", seconds=60)
+        until(lambda: len(running.cluster.list("Release")) == KEPT, "old releases are removed", seconds=60)
         told = len(swept(running))
         sweep()
         sweep()
@@ -334,6 +339,14 @@ def a_lane_that_closes(running: Running) -> None:
     until(lambda: running.lane("mine") is None, "the lane is closed", seconds=60)
 
 
+def leave_releases(running: Running) -> None:
+    """One more than stay that is over."""
+    for number in range(len(running.cluster.list("Release")), KEPT + 1):
+        made = Release("mini", f"old-{number}-{len(running.requests())}", (Change("web", "any"),))
+        made = store.create(running.cluster, made)
+        store.write_status(running.cluster, made, {"phase": Phase.ROLLED_BACK.value})
+
+
 def scaling(name: str) -> Json:
     """An autoscaler of a Deployment that nothing works by: pods do not say what they use here."""
     target = {"apiVersion": "apps/v1", "kind": "Deployment", "name": name}
@@ -350,8 +363,8 @@ def a_release(running: Running) -> None:
     running.push("main", web="released", store="released")
     until(lambda: running.release().get("weight") == 50, "the release has half of the requests", seconds=120)
     running.cluster.delete("HorizontalPodAutoscaler", "web", "mini")
-    name = running.cluster.list("Release")[0]["metadata"]["name"]
-    running.cluster.merge("Release", name, {"spec": {"promoted": 1}})
+    (pushed,) = (one for one in store.every(running.cluster, "mini") if not one.phase.over)
+    store.write(running.cluster, replace(pushed, promoted=1))
     until(lambda: running.release().get("phase") == "Succeeded", "the release is over", seconds=120)
 
 
