@@ -11,10 +11,23 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
-from provisioner.routing import links
+from provisioner.routing import links, share
 from tests.conformance.hops.calling import PROTOCOLS
 from tests.conformance.hops.story import FORWARDS, Headers
-from tests.conformance.scene import CHAIN, DOMAIN, KEY, LINK, LONGER, LONGEST, OUTSIDE, SERVICES
+from tests.conformance.scene import (
+    BUCKET,
+    CHAIN,
+    COOKIE,
+    DOMAIN,
+    KEY,
+    LINK,
+    LONGER,
+    LONGEST,
+    OUTSIDE,
+    RELEASE,
+    SERVICES,
+    TESTER,
+)
 
 HEADER = "x-preview-lane"
 NOWHERE = ("baseline",) * len(SERVICES)
@@ -23,7 +36,9 @@ REFUSED = "503"
 
 @dataclass(frozen=True)
 class Case:
-    """`lane` is what the request is in, None for no lane."""
+    """`lane` is what the request is in, None for no lane. `state` is that of the release, empty while there
+    is none; `taken`: it took the request, which named no lane, and where the chain is entered nothing is said
+    of that; `bucket`: the answer keeps the user in one."""
 
     topic: str
     name: str
@@ -33,6 +48,9 @@ class Case:
     protocol: str = "http"
     port: str = "http"
     begins: str = SERVICES[0]  # or OUTSIDE
+    state: str = ""
+    taken: bool = False
+    bucket: bool = False
 
     @property
     def id(self) -> str:
@@ -79,6 +97,7 @@ WAYS = {
     "ring-b": "baseline ring-b ring-a baseline",
     "floor-4": "baseline floor-0 baseline baseline",
     "floor-5": "baseline baseline baseline baseline",
+    RELEASE: f"{RELEASE} baseline {RELEASE} baseline",
 }
 
 
@@ -256,6 +275,63 @@ STACKED = {
     "five parents deep": "floor-5",
 }
 
+_FIRST = share.start(RELEASE)  # the bucket with which the release begins
+
+
+def _bucket(offset: int) -> Headers:
+    return _cookie(f"a=1; {BUCKET}={(_FIRST + offset) % share.BUCKETS}")
+
+
+# what the release takes of requests that name no lane, by its state
+TAKEN: dict[str, dict[str, Headers]] = {
+    "nobody": {
+        "weight 0, the audience": [(TESTER, "yes")],
+    },
+    "half": {
+        "weight 50, the first bucket": _bucket(0),
+        "weight 50, the last bucket within": _bucket(4_999),
+        "weight 50, the audience by header, a bucket without": [(TESTER, "yes"), *_bucket(5_000)],
+        "weight 50, the audience by cookie, a bucket without": [
+            ("cookie", f"{TESTER}=yes; {_bucket(5_000)[0][1]}")
+        ],
+    },
+    "all": {
+        "weight 100, a bucket": _bucket(-1),
+    },
+}
+LEFT: dict[str, dict[str, Headers]] = {
+    "nobody": {
+        "weight 0, the first bucket": _bucket(0),
+        "weight 0, the audience's header with another value": [(TESTER, "no"), *_bucket(0)],
+    },
+    "half": {
+        "weight 50, the first bucket without": _bucket(5_000),
+        "weight 50, the last bucket": _bucket(-1),
+        "weight 50, two buckets, the first of them without": [
+            ("cookie", f"{_bucket(5_000)[0][1]}; {_bucket(0)[0][1]}")
+        ],
+    },
+    "lacking": {
+        "weight 100, a copy is not ready": _bucket(0),
+        "weight 100, a copy is not ready, the audience": [(TESTER, "yes"), *_bucket(0)],
+    },
+}
+# by whom the requests are that name a lane themselves, at a weight of 50
+NAMED: dict[str, tuple[Headers, str]] = {
+    "weight 50, a lane by header": ([*_tag("pr-4"), *_bucket(0)], "pr-4"),
+    "weight 50, a lane by header, the audience": ([*_tag("pr-4"), (TESTER, "yes"), *_bucket(0)], "pr-4"),
+    "weight 50, a lane by baggage": ([*_bag("preview-lane=pr-4"), *_bucket(0)], "pr-4"),
+    "weight 50, a lane with a copy at the entry": ([*_tag("entry"), *_bucket(0)], "entry"),
+    "weight 50, a lane without copies": ([*_tag("empty"), *_bucket(0)], "empty"),
+    "weight 50, a lane that does not exist": ([*_tag("pr-9"), *_bucket(0)], "pr-9"),
+    "weight 50, a lane that does not exist, by cookie": (
+        [("cookie", f"{COOKIE}=pr-9; {_bucket(0)[0][1]}")],
+        "pr-9",
+    ),
+    "weight 50, a lane that does not exist, by host": ([*_host(f"pr-9.{DOMAIN}"), *_bucket(0)], "pr-9"),
+    "weight 50, the release's own lane, a bucket without": ([*_tag(RELEASE), *_bucket(5_000)], RELEASE),
+}
+
 COPIES = {"a copy that is not ready": "unready", "a copy that has just died": "crashed"}
 
 
@@ -289,4 +365,34 @@ def _all() -> Iterator[Case]:
         yield replace(_case("a second port", f"lane {name}", _tag(name), name), port="admin")
 
 
-CASES = tuple(_all())
+def _taken(state: str, name: str, headers: Headers, protocol: str = "http") -> Case:
+    return replace(_case("release", name, headers, RELEASE, protocol), state=state, taken=True)
+
+
+def _of_releases() -> Iterator[Case]:
+    """In the order of the release's states."""
+    named = {"half": NAMED}
+    for state in STATES:
+        for name, headers in TAKEN.get(state, {}).items():
+            yield _taken(state, name, headers)
+            yield replace(_taken(state, f"{name}, from outside", headers), begins=OUTSIDE)
+        for name, headers in LEFT.get(state, {}).items():
+            yield replace(_case("release", name, headers, None), state=state)
+        for name, (headers, lane) in named.get(state, {}).items():
+            begins = OUTSIDE if headers[0][0] in ("host", "cookie") else SERVICES[0]
+            yield replace(_case("release", name, headers, lane), state=state, begins=begins)
+        if state == "nobody":
+            yield replace(_case("release", "weight 0, no bucket", (), None), state=state, bucket=True)
+        if state == "all":
+            yield replace(_taken(state, "weight 100, no bucket", ()), bucket=True)
+            for protocol in PROTOCOLS[1:]:
+                yield _taken(state, f"weight 100, {protocol}", _bucket(0), protocol)
+        if state == "firm":
+            made = _taken(state, "the baseline takes the images, and a copy is not ready", _bucket(0))
+            yield replace(made, way=(RELEASE, "baseline", REFUSED))
+
+
+STATES = ("nobody", "half", "all", "lacking", "firm")
+LANE_CASES = tuple(_all())
+RELEASE_CASES = tuple(_of_releases())
+CASES = (*LANE_CASES, *RELEASE_CASES)

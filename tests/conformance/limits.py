@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from tests.conformance.cases import NOWHERE, REFUSED, Case
+from tests.conformance.cases import HEADER, NOWHERE, REFUSED, RELEASE_CASES, WAYS, Case
 from tests.conformance.results import SILENT, Seen, expected
-from tests.conformance.scene import BASELINE, SERVICES
+from tests.conformance.scene import BASELINE, SERVICES, TESTER
 
 
 @dataclass(frozen=True)
@@ -67,6 +67,16 @@ def _crashed(case: Case) -> bool:
     return case.lane in ("crashed", "own-crashed")
 
 
+def _unkept(asked: Seen) -> Seen:
+    """The answer gives the user no bucket."""
+    return replace(asked, bucket=False)
+
+
+def _within(_: Seen) -> Seen:
+    """The release takes it."""
+    return expected(next(case for case in RELEASE_CASES if case.taken))
+
+
 ISTIO = (
     Limit(
         "istio",
@@ -116,6 +126,33 @@ ISTIO = (
         _named("carriers passed on: applications pass the baggage on alone"),
         lambda asked: Seen(NOWHERE, ("baseline", *(SILENT,) * (len(NOWHERE) - 1))),
     ),
+    Limit(
+        "istio",
+        "say that the baseline answered a lane that does not exist, named by cookie or host",
+        "`x-preview-lane-served` is absent; no release takes the request",
+        "only what names any lane by header or baggage has a rule of its own",
+        _named(
+            "release: weight 50, a lane that does not exist, by cookie",
+            "release: weight 50, a lane that does not exist, by host",
+        ),
+        _untagged,
+    ),
+    Limit(
+        "istio",
+        "a release's bucket cookie twice, with two buckets",
+        "the release takes the request if one of the two is in it",
+        "an expression cannot know which cookie is the first",
+        _named("release: weight 50, two buckets, the first of them without"),
+        _within,
+    ),
+    Limit(
+        "istio",
+        "give users a bucket while a release has a weight of 0",
+        "they get theirs with the first request after that",
+        "at a weight of 0 there are no rules of a release, but for its audience",
+        _named("release: weight 0, no bucket"),
+        _unkept,
+    ),
 )
 
 
@@ -124,7 +161,16 @@ def _by_other_means(case: Case) -> bool:
     names = {key for key, _ in case.headers}
     by_header = ("x-preview-lane", case.lane) in case.headers
     named = bool(case.lane) and bool(names & {"baggage", "cookie"}) and case.topic != "link"
-    return named and not by_header and "host" not in names
+    return named and not by_header and "host" not in names and not case.taken
+
+
+BY_LOT = Seen(("by lot",), ())
+
+
+def _told_apart(case: Case) -> bool:
+    """Whether it is decided by more than the audience's header or a known lane's."""
+    known = {(TESTER, "yes"), *((HEADER, lane) for lane in WAYS if lane != "pr-9")}
+    return case.state == "half" and not known & set(case.headers)
 
 
 GATEWAY_API = (
@@ -183,6 +229,24 @@ GATEWAY_API = (
         "a route leads to one Service, and a mesh's retries stay within it",
         _crashed,
         _fails,
+    ),
+    Limit(
+        "gateway-api",
+        "give users a bucket, so that they stay on one version of a release",
+        "none is given; a chain file and a release that ask for it are refused",
+        "no cookie can be looked at by an exact match, nor set by lot",
+        lambda case: case.bucket,
+        _unkept,
+    ),
+    Limit(
+        "gateway-api",
+        "a release's share of users",
+        "each request is decided by itself, the whole chain with it (`sticky: none`); also one that names a "
+        "lane that does not exist, or one by baggage or cookie; Laneway's own entry (`driver: envoy`) keeps "
+        "users",
+        "weights of backends know nothing of who asks",
+        _told_apart,
+        lambda _: BY_LOT,
     ),
 )
 LIMITS: tuple[Limit, ...] = (*GATEWAY_API, *ISTIO)

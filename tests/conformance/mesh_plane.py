@@ -180,7 +180,8 @@ def _gateway(at: mesh.Place, driver: str) -> Iterator[Target]:
 def _furnished(chosen: Context, namespace: str) -> Iterator[None]:
     """Lanes are known to the cluster, and there is a namespace."""
     chosen.kubectl("apply", "--server-side", "--force-conflicts", "--field-manager=helm", "-f", str(CRDS))
-    chosen.kubectl("wait", "--for=condition=Established", "crd/lanes.laneway.dev", "--timeout=60s")
+    for kind in ("lanes", "releases"):
+        chosen.kubectl("wait", "--for=condition=Established", f"crd/{kind}.laneway.dev", "--timeout=60s")
     chosen.apply(objects.namespace(namespace))
     try:
         yield

@@ -42,6 +42,7 @@ class Place:
             f"services:\n{services}\n"
             f"entry: {{service: {SERVICES[0]}, host: '{{lane}}.{DOMAIN}', cookie: {COOKIE}, link: {LINK}}}\n"
             f"routing: {{driver: {self.driver}}}\n"
+            f"release: {{sticky: {'none' if self.driver == 'gateway-api' else '{}'}}}\n"
         )
 
     def parsed(self) -> Chain:
@@ -114,6 +115,8 @@ def lane(place: Place, name: str, one: Lane) -> Json:
     spec = {"chain": place.chain, "lane": name, "members": [], "mode": one.mode, "pin": False}
     if one.parent:
         spec["parent"] = one.parent
+    if one.release:
+        spec["release"] = one.release
     return {
         "apiVersion": labels.API_VERSION,
         "kind": "Lane",

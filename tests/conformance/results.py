@@ -9,6 +9,7 @@ from pathlib import Path
 
 from tests.conformance.cases import REFUSED, Case
 from tests.conformance.hops.client import Story
+from tests.conformance.scene import BUCKET
 
 FOLDER = Path(__file__).parents[1] / "data" / "conformance"
 UNAVAILABLE = ("503", "UNAVAILABLE")  # in HTTP's words and in gRPC's
@@ -19,15 +20,17 @@ NOBODY = "none"
 @dataclass(frozen=True)
 class Seen:
     """Who answered at each service by its own word, and who by what its caller heard; whether a refusal named
-    lane and service."""
+    lane and service, and whether the first answer gave the user a bucket."""
 
     way: tuple[str, ...]
     said: tuple[str, ...]
     explained: bool = False
+    bucket: bool = False
 
     def line(self) -> str:
         """As it is kept."""
-        words = [" ".join(self.way), " ".join(self.said), "explained" if self.explained else ""]
+        more = "explained" if self.explained else "a bucket" if self.bucket else ""
+        words = [" ".join(self.way), " ".join(self.said), more]
         return " | ".join(words).rstrip(" |")
 
 
@@ -37,15 +40,17 @@ def seen(story: Story, lane: str | None) -> Seen:
     said = tuple(SILENT if one.said is None else one.said.removeprefix(f"{one.service}=") for one in story)
     last = story[-1]
     explained = bool(lane and not last.who and lane in last.text and last.service in last.text)
-    return Seen(way, said, explained)
+    return Seen(way, said, explained, story[0].cookie.startswith(f"{BUCKET}="))
 
 
 def expected(case: Case) -> Seen:
     """What the list of cases asks for."""
     if case.lane is None:
-        return Seen(case.way, (SILENT,) * len(case.way))
+        return Seen(case.way, (SILENT,) * len(case.way), bucket=case.bucket)
     said = tuple(NOBODY if one == REFUSED else one for one in case.way)
-    return Seen(case.way, said, case.explains)
+    if case.taken:
+        said = (SILENT, *said[1:])
+    return Seen(case.way, said, case.explains, case.bucket)
 
 
 def kept(driver: str) -> dict[str, str]:

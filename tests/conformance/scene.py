@@ -14,6 +14,9 @@ SERVICES = ("web", "orders", "payment", "ledger")
 PORTS = {"http": 8080, "admin": 8081, "grpc": 9090}
 DOMAIN = "preview.example.com"
 COOKIE = "preview-lane"
+BUCKET = "laneway-bucket"  # the cookie that keeps a user in a release, or out of it
+RELEASE = "spring"
+TESTER = "tester"  # header and cookie of those who are in it whatever its weight
 LINK = "preview"  # the query parameter of signed links, and what the cookie that they set ends in
 KEY = "0123456789abcdef0123456789abcdef"  # that signs them
 BASELINE = "baseline"
@@ -37,6 +40,7 @@ class Lane:
     copies: Mapping[str, Copy] = field(default_factory=dict)
     mode: str = "loose"
     parent: str = ""
+    release: str = ""
 
 
 def _ready(*services: str) -> dict[str, Copy]:
@@ -79,4 +83,5 @@ LANES: Mapping[str, Lane] = {
     "ring-b": Lane(_ready("orders"), parent="ring-a"),
     **{f"floor-{number}": Lane(parent=f"floor-{number - 1}") for number in range(1, 6)},
     "floor-0": Lane(_ready("orders")),
+    RELEASE: Lane(_ready("web", "payment"), "members", release=RELEASE),
 }

@@ -15,7 +15,7 @@ import asyncio
 import json
 import sys
 from collections import Counter
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 from tests.conformance.hops.application import Application, Instance, Roads
@@ -43,7 +43,8 @@ class Load:
 
     async def _walk(self, walk: Json, counter: Counter[bytes]) -> None:
         while not self._resting.is_set():
-            counter[encode(await self._process.walk(walk))] += 1
+            story = await self._process.walk(walk)
+            counter[encode(replace(hop, cookie="") for hop in story)] += 1  # else each is another one
             await asyncio.sleep(PAUSE)
 
     def counts(self) -> list[list[Any]]:

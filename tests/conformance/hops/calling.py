@@ -42,7 +42,7 @@ async def _http(target: Target, headers: Headers) -> tuple[Hop, ...]:
     said = answer.get(SERVED)
     if answer.status != OK:
         return _refused(target, said, answer.status, answer.body.decode())
-    return _heard(decode(answer.body), said)
+    return _heard(decode(answer.body), said, answer.get("set-cookie") or "")
 
 
 async def _request(target: Target, headers: Headers) -> wire.Message:
@@ -78,8 +78,8 @@ def _refused(target: Target, said: str | None, status: str, text: str) -> tuple[
     return (Hop(target.service, said=said, status=status, text=text),)
 
 
-def _heard(hops: tuple[Hop, ...], said: str | None) -> tuple[Hop, ...]:
-    return (replace(hops[0], said=said), *hops[1:])
+def _heard(hops: tuple[Hop, ...], said: str | None, cookie: str = "") -> tuple[Hop, ...]:
+    return (replace(hops[0], said=said, cookie=cookie), *hops[1:])
 
 
 async def _grpc(target: Target, headers: Headers) -> tuple[Hop, ...]:

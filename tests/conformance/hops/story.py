@@ -19,7 +19,7 @@ Headers = Sequence[tuple[str, str]]
 class Hop:
     """One service on the way. `who` answered by its own word, empty when no application did; `said` is what
     its caller heard of who answered, None for nothing; `status` and `text` are what the caller got instead of
-    an answer. `passes` are the headers that it sent on."""
+    an answer. `passes` are the headers that it sent on, `cookie` is what a browser would have to keep."""
 
     service: str
     who: str = ""
@@ -28,6 +28,7 @@ class Hop:
     status: str = OK
     text: str = ""
     passes: tuple[tuple[str, str], ...] = ()
+    cookie: str = ""
 
 
 def encode(hops: Iterable[Hop]) -> bytes:
