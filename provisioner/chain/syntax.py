@@ -177,10 +177,17 @@ def shared_url(text: str) -> str:
 
 
 def called_url(text: str) -> str:
-    """An address that Laneway itself calls."""
-    if "{" not in text and "}" not in text and not shared_url(text):
-        return ""
-    return f"{text[:80]!r} must be http:// or https:// and a host, such as https://hooks.example.com/laneway"
+    """An address that Laneway itself calls; it may have a user and a password."""
+    example = "must be http:// or https:// and a host, such as https://hooks.example.com/laneway"
+    if _BLANK_OR_CONTROL.search(text) or "{" in text or "}" in text:
+        return f"{text[:80]!r} {example}"
+    try:
+        parts = urlsplit(text)
+        host, _ = parts.hostname or "", parts.port  # raises for a port that is none
+    except ValueError as error:
+        return f"{text[:80]!r} is no URL: {error}"
+    is_host = _is_host(host) or (":" in host and not network(host))
+    return "" if parts.scheme in ("http", "https") and is_host else f"{text[:80]!r} {example}"
 
 
 def query(text: str) -> str:

@@ -132,6 +132,28 @@ def test_an_analysis_without_metrics_has_the_usual_ones() -> None:
     assert found.analysis == Analysis() and found.analysis.metrics == METRICS
 
 
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://prometheus:9090",
+        "https://me:secret@metrics.example.com/tenant/1",
+        "http://[fd00::1]:9090",
+        "http://10.0.0.1",
+    ],
+)
+def test_what_is_called_is_any_address_of_the_web(url: str) -> None:
+    found = strategy(f'{{analysis: {{provider: prometheus, url: "{url}"}}, notify: ["{url}"]}}')
+    assert found.analysis is not None and (found.analysis.url, *found.notify) == (url, url)
+
+
+@pytest.mark.parametrize(
+    "url", ["prometheus:9090", "http://", "http://a b", "http://a:b", "http://[x", "file:///x"]
+)
+def test_what_is_no_such_address_is_not_called(url: str) -> None:
+    with pytest.raises(ConfigError, match=r"release\.notify\[0\]"):
+        strategy(f'{{notify: ["{url}"]}}')
+
+
 def test_the_gateway_api_is_released_by_each_request() -> None:
     found = parse(f"{FILE}routing: {{driver: gateway-api}}\nrelease: {{sticky: none}}\n", "laneway.yaml")
     assert found.release.sticky == Sticky("", "")
