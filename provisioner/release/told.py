@@ -151,10 +151,11 @@ def _analysis(course: Course) -> Json | None:
     is to be measured anew."""
     if (course.resumed or course.promoted) and course.release.reason == Reason.INCONCLUSIVE:
         return {}
-    measured, kept = course.seen.measured, course.status.get("analysis")
+    measured = course.seen.measured
+    kept: Json | None = course.status.get("analysis")
     if measured.opinion is Opinion.NONE and not measured.state:
         return kept
-    if kept and measured.state == kept.get("state"):
+    if kept and (kept.get("opinion"), kept.get("state")) == (measured.opinion, measured.state):
         return kept  # nothing new was measured, and what is written again has everybody look again
     return {
         "opinion": measured.opinion.value,

@@ -147,6 +147,15 @@ def test_what_is_measured_is_kept_as_it_was_given() -> None:
     }
 
 
+def test_between_two_measurements_nothing_is_written() -> None:
+    shop = at(50, MEASURED)
+    shop.measured = replace(GOOD, since=10.0, state={"counts": [1]})
+    first = shop.run()
+    shop.measured = replace(shop.measured, since=11.0)
+    shop.wait(1)
+    assert shop.run().status == first.status
+
+
 def test_both_versions_are_measured_also_where_nothing_depends_on_it() -> None:
     shop = at(50)
     shop.measured = BAD
