@@ -26,14 +26,15 @@ UNITS = {SUCCESS_RATE: "ratio", LATENCY: "seconds", RATE: "per second"}
 class Sample:
     """One measurement. None is a side without a value; `requests` is how many are behind the lane's value and
     `compared` how many behind the baseline's, None where nobody counts them. `trouble` says why nothing could
-    be measured and what to do; empty where it could. `earlier` is the baseline's last value, for when the
-    entry sends nothing there any more."""
+    be measured and what to do, `beside` why the baseline could not; empty where it could. `earlier` is the
+    baseline's last value, for when the entry sends nothing there any more."""
 
     lane: float | None = None
     baseline: float | None = None
     requests: float | None = None
     compared: float | None = None
     trouble: str = ""
+    beside: str = ""
     earlier: float | None = None
 
     def comparable(self, least: int) -> float | None:
@@ -145,6 +146,8 @@ def smaller_is_worse(metric: Metric) -> bool:
 
 def _beside(metric: Metric, allowed: float, value: float, sample: Sample, least: int) -> Verdict:
     """Compared with the baseline over the same time, or with its last value where it has no requests now."""
+    if sample.beside:
+        return Verdict(Opinion.INCONCLUSIVE, sample.beside)
     lacks = _lack("the baseline", sample.baseline, sample.compared, least)
     other, whose = (sample.earlier, "the baseline's last") if lacks else (sample.baseline, "the baseline's")
     if other is None:

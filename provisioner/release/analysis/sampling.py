@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import ssl
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -123,11 +124,16 @@ def _answered(asked: Asked, said: Mapping[object, Said]) -> Sample:
     lane, baseline, requests, compared = (
         found.get(query, none) for query in (asked.lane, asked.baseline, asked.requests, asked.compared)
     )
-    troubles = [one.trouble for one in (lane, baseline, requests, compared) if one.trouble]
     return Sample(
         lane.value,
         baseline.value,
-        (requests.value or 0.0) if asked.requests else None,
-        (compared.value or 0.0) if asked.compared else None,
-        trouble=troubles[0] if troubles else "",
+        _count(requests) if asked.requests else None,
+        _count(compared) if asked.compared else None,
+        trouble=lane.trouble or requests.trouble,
+        beside=baseline.trouble or compared.trouble,
     )
+
+
+def _count(answer: Answer) -> float:
+    """A number of requests; none where there is no data of any."""
+    return answer.value if answer.value is not None and math.isfinite(answer.value) else 0.0

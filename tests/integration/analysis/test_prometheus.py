@@ -183,6 +183,17 @@ def test_one_metric_without_an_answer_does_not_hide_that_another_is_bad(
     assert found.opinion is Opinion.BAD
 
 
+def test_a_baseline_that_gives_no_number_is_inconclusive_beside_a_lane_that_does(
+    tmp_path: Path, running: Running
+) -> None:
+    metric = Metric("own", "vector(1)", "shop_requests_total", maximum=5, worse=1)
+
+    found = measured(tmp_path, running, "good", metric)
+
+    assert found.opinion is Opinion.INCONCLUSIVE
+    assert "the query gives 12 series" in found.message
+
+
 # --- a server that is down ----------------------------------------------------------------------------------
 
 

@@ -131,6 +131,14 @@ def test_too_few_requests_at_the_baseline_leave_the_lanes_own_bounds() -> None:
     assert unclear.opinion is Opinion.INCONCLUSIVE and "the baseline had 3" in unclear.message
 
 
+def test_a_baseline_that_cannot_be_measured_hides_no_bound_that_is_broken() -> None:
+    bad = judge(SLOW, Sample(2.0, requests=100, beside="the query gives 2 series"), LEAST)
+    unclear = judge(SLOW, Sample(0.1, requests=100, beside="the query gives 2 series"), LEAST)
+
+    assert bad.opinion is Opinion.BAD
+    assert unclear == Verdict(Opinion.INCONCLUSIVE, "the query gives 2 series")
+
+
 def test_a_baseline_without_requests_is_compared_by_its_last_value() -> None:
     sample = Sample(0.8, None, requests=1000, compared=0, earlier=0.3)
 
