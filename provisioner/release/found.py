@@ -19,6 +19,14 @@ class Found:
     autoscaler: Json | None = None
     template: Json | None = None
 
+    @property
+    def bounds(self) -> tuple[int, int]:
+        """The least and the most replicas that its autoscaler makes of it; 0 where it has none."""
+        if self.autoscaler is None:
+            return 0, 0
+        spec = self.autoscaler["spec"]
+        return int(spec.get("minReplicas", 1)), int(spec.get("maxReplicas", 0))
+
 
 @dataclass(frozen=True)
 class Patch:

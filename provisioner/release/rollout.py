@@ -27,12 +27,14 @@ def read(service: Service, found: Found, clock: Clock) -> Workload:
     """The baseline of a service that a Rollout runs. Raises RefusedError where its container is not there."""
     rollout = found.workload
     whole, held = _resolved(found), _held(rollout)
+    least, most = found.bounds
     return Workload(
         revision=template.revision(service, whole),
         image=template.image(service, whole),
         replicas=rollout["spec"].get("replicas", 1),
         settled=not held and _has_rolled_out(found),
-        most=int((found.autoscaler or {}).get("spec", {}).get("maxReplicas", 0)),
+        most=most,
+        least=least,
         trouble="" if held else _trouble(rollout),
         held=held,
     )

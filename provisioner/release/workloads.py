@@ -56,14 +56,14 @@ def refusal(service: Service, found: Found) -> str:
 def _read(service: Service, found: Found, clock: Clock) -> Workload:
     one = found.workload
     reading = readiness.read(one, found.pods, clock)
-    scaler = found.autoscaler["spec"] if found.autoscaler else {}
+    least, most = found.bounds
     return Workload(
         revision=template.revision(service, one),
         image=template.image(service, one),
         replicas=one["spec"].get("replicas", 1),
         settled=readiness.is_ready(one) and _is_available(one),
-        most=int(scaler.get("maxReplicas", 0)),
-        least=int(scaler.get("minReplicas", 1)) if scaler else 0,
+        most=most,
+        least=least,
         trouble=f"{reading.state}: {reading.message}" if reading.stuck else "",
         held=_held(one),
     )

@@ -124,6 +124,13 @@ def test_what_a_person_did_to_it_holds_it(found: Json, said: str) -> None:
     assert workloads.urge(service(), Found(found)) is None
 
 
+def test_its_autoscaler_bounds_it() -> None:
+    scaler = {"spec": {"maxReplicas": 9}}
+    found = read(Found(rollout(HEALTHY), autoscaler=scaler))
+    assert (found.least, found.most) == (1, 9)
+    assert (read(rollout(HEALTHY)).least, read(rollout(HEALTHY)).most) == (0, 0)
+
+
 def test_that_it_is_degraded_is_trouble_in_its_own_words() -> None:
     assert read(rollout(DEGRADED)).trouble == "Degraded: ProgressDeadlineExceeded: ReplicaSet has timed out"
 
