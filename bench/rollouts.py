@@ -176,7 +176,7 @@ def _counted(what: str, users: Users, chains: int) -> Count:
 def _said(count: Count, say: Say) -> Count:
     say(
         f"  {count.what:<18} {count.total:>6} chains, {count.share:5.1f} % new, {count.mixed:>5} mixed, "
-        f"{count.failed.total()} failed"
+        f"{count.failed.total()} failed, {count.back} back on the old one"
     )
     return count
 

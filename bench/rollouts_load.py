@@ -83,7 +83,15 @@ def asking(url: str, count: int, tally: Tally) -> None:
             user.heard(answer)
             note(user, [hop["version"] for hop in json.loads(body)["hops"]], tally)
         else:
-            tally.failure(f"{answer.status} {body[:80].decode(errors='replace')}")
+            tally.failure(f"{answer.status} {reason(body)}")
+
+
+def reason(body: bytes) -> str:
+    """Why there was no whole answer, as the hop said it that could not ask the next."""
+    try:
+        return str(json.loads(body)["error"])[:200]
+    except (ValueError, KeyError, TypeError):
+        return body[:200].decode(errors="replace")
 
 
 def note(user: User, versions: list[str], tally: Tally) -> None:

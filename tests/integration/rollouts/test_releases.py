@@ -108,6 +108,23 @@ def test_a_rollout_that_somebody_edits_at_the_end_is_left_to_its_steps_and_stops
     assert container["env"] == [{"name": "LEVEL", "value": "debug"}], "what was edited stays"
 
 
+def test_a_rollout_that_is_edited_in_the_middle_makes_the_release_ask(shop: RolloutShop) -> None:
+    shop.begin()
+    shop.until(lambda one: one.weight == 25)
+    edit(shop)
+    held = shop.reaches(Phase.PAUSED)
+    assert (held.reason, held.weight) == (Reason.BASELINE_CHANGED, 25)
+    assert "orders" in held.status["message"]
+    shop.say(accepted=held.status["found"], resumed=held.resumed + 1)
+
+    assert shop.ends().phase is Phase.SUCCEEDED
+
+    assert shop.templates() == NEW
+    (container,) = shop.rollout("orders")["spec"]["template"]["spec"]["containers"]
+    assert container["env"] == [{"name": "LEVEL", "value": "debug"}], "what was accepted stays"
+    assert shop.rollout("orders")["status"]["phase"] == "Healthy"
+
+
 def test_where_somebody_else_writes_the_rollouts_they_take_their_own_steps(shop: RolloutShop) -> None:
     shop.chain = replace(shop.chain, release=replace(STRATEGY, finish=Finish.WAIT))
     shop.begin()

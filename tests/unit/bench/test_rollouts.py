@@ -11,7 +11,7 @@ import yaml
 
 from bench import rollouts
 from bench.rollouts import Count, Told
-from bench.rollouts_load import Tally, User, note
+from bench.rollouts_load import Tally, User, note, reason
 from bench.rollouts_site import EXAMPLE, PORT, SERVICES, Site
 from devcluster.dev.cluster.context import Context
 from provisioner.chain.grammar import parse
@@ -78,6 +78,11 @@ def test_a_release_that_mixes_or_fails_misses_its_target() -> None:
 def test_one_that_does_neither_holds_it() -> None:
     rows = list(rollouts.rows(Told((), (counted(v1_1_1=9, v2_2_2=1),))))
     assert all(row["ok"] for row in rows if "ok" in row)
+
+
+def test_what_failed_is_told_in_the_words_of_the_hop_that_saw_it() -> None:
+    assert reason(b'{"hops": [], "error": "payment: ReadError"}') == "payment: ReadError"
+    assert reason(b"no healthy upstream") == "no healthy upstream"
 
 
 def test_a_user_who_is_given_the_old_version_again_is_counted() -> None:
