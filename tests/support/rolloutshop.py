@@ -28,11 +28,11 @@ ROUTING = {"istio": {"virtualService": {"name": "orders", "routes": ["primary"]}
 
 @dataclass
 class RolloutShop(ReleaseShop):
-    """`degraded` are images that a Rollout never becomes Healthy with; `hasty` counts what was cleared since
-    it came too soon, `unweighed` those who had requests before the routes led there."""
+    """`degraded` are images that a Rollout never becomes Healthy with; `seen` is at which step each Rollout was
+    whenever its controller wrote."""
 
     degraded: set[str] = field(default_factory=set)
-    seen: list[tuple[str, int]] = field(default_factory=list)  # Rollout and step, at each change
+    seen: list[tuple[str, int]] = field(default_factory=list)
 
     def rollout(self, name: str) -> Json:
         found = self.cluster.get(KIND, name, self.namespace)
