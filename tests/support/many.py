@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import socket
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import islice
 from typing import BinaryIO
 
 from provisioner.routing.envoy.node import FIRST_LISTENER
 
-BATCH = 64
+BATCH, CONNECTIONS = 64, 8
 
 
 @dataclass(frozen=True)
@@ -34,12 +35,26 @@ def request(headers: Mapping[str, str], path: str = "/") -> bytes:
 def ask(
     host: str, wanted: Iterable[Mapping[str, str]], port: int = FIRST_LISTENER, path: str = "/"
 ) -> Iterator[Reply]:
-    """The answers to requests with these headers, all on one connection."""
+    """The answers to requests with these headers, in their order."""
     left = iter(wanted)
-    with socket.create_connection((host, port), 30) as connection, connection.makefile("rb") as answers:
-        while batch := list(islice(left, BATCH)):
-            connection.sendall(b"".join(request(headers, path) for headers in batch))
-            yield from (_reply(answers) for _ in batch)
+    with ExitStack() as stack:
+        opened: list[_Connection] = []
+        while round_ := [batch for _ in range(CONNECTIONS) if (batch := list(islice(left, BATCH)))]:
+            opened += [_Connection(stack, (host, port)) for _ in round_[len(opened) :]]
+            for connection, batch in zip(opened, round_, strict=False):
+                connection.send(b"".join(request(headers, path) for headers in batch))
+            for connection, batch in zip(opened, round_, strict=False):
+                yield from (connection.reply() for _ in batch)
+
+
+class _Connection:
+    def __init__(self, stack: ExitStack, to: tuple[str, int]) -> None:
+        made = stack.enter_context(socket.create_connection(to, 30))
+        self.send = made.sendall
+        self._answers = stack.enter_context(made.makefile("rb"))
+
+    def reply(self) -> Reply:
+        return _reply(self._answers)
 
 
 def _reply(answers: BinaryIO) -> Reply:
