@@ -27,8 +27,8 @@ Json = dict[str, Any]
 
 NEW = {"orders": "orders:new", "payment": "payment:new"}
 OLD = {name: f"{name}:main" for name in SERVICES}
-STEPS = (Step(25, pause=timedelta(seconds=3)), Step(100, pause=timedelta(seconds=3)))
-STRATEGY = Strategy(steps=STEPS, deadline=timedelta(minutes=2))
+STEPS = (Step(25, pause=timedelta(seconds=2)), Step(100, pause=timedelta(seconds=2)))
+STRATEGY = Strategy(steps=STEPS, deadline=timedelta(seconds=40))
 PATIENCE = 400  # turns
 
 

@@ -24,7 +24,7 @@ from tests.support.releaseshop import STRATEGY, ReleaseShop, open_releases
 
 SERVICES = ("orders", "payment")
 QUICK = replace(STRATEGY, steps=(Step(100, pause=timedelta(seconds=1)),))
-SAMPLE = 41  # of so many points one is tried at each change of the code
+SAMPLE = 97  # of so many points one is tried at each change of the code
 
 
 @dataclass(frozen=True)
