@@ -35,8 +35,8 @@ def play(name: str, chains: int, console: Console) -> int:
         try:
             chosen = context.choose(name, Path(folder))
             told = rollouts.measured(chosen, Path(folder), chains, console.print)
-        except LanewayError as error:
-            console.print(f"{error}\n\nThe demo did not hold.")
+        except (LanewayError, AssertionError) as error:
+            console.print(f"{error}\n\nThe demo did not hold.", markup=False)
             return 1
     console.print()
     console.print(table("Each Rollout by its own weights", told.by_rollouts))

@@ -28,8 +28,8 @@ ROUTING = {"istio": {"virtualService": {"name": "orders", "routes": ["primary"]}
 
 @dataclass
 class RolloutShop(ReleaseShop):
-    """`degraded` are images that a Rollout never becomes Healthy with; `seen` is at which step each Rollout was
-    whenever its controller wrote."""
+    """`degraded` are images that a Rollout never becomes Healthy with; `seen` is at which step each was when
+    its controller wrote."""
 
     degraded: set[str] = field(default_factory=set)
     seen: list[tuple[str, int]] = field(default_factory=list)
