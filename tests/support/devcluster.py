@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import httpx
 import yaml
 
 from provisioner.cluster import Cluster, connect
+from tests.support import web
 from tests.support.commands import program
 from tests.support.waiting import until
 
@@ -32,7 +32,7 @@ class Devcluster:
 
     def requests(self, *, reset: bool = False) -> list[dict[str, Any]]:
         """The requests that it answered since the last reset."""
-        answer = httpx.get(f"{self.admin}/requests", params={"reset": str(reset).lower()})
+        answer = web.get(f"{self.admin}/requests", params={"reset": str(reset).lower()})
         answer.raise_for_status()
         found: list[dict[str, Any]] = answer.json()["requests"]
         return found

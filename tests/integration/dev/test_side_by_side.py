@@ -14,6 +14,7 @@ from devcluster.dev.payloads import Forge, Repository
 from devcluster.dev.repository import git
 from devcluster.dev.state import Json, State, read_json
 from devcluster.dev.system import Asked
+from tests.support import web
 from tests.support.waiting import until
 
 
@@ -46,7 +47,7 @@ def tell(known: Json, sha: str) -> httpx.Response:
     about = Repository(known["full_name"], known["repository"], "main", "2026-01-02T03:04:05Z")
     (opened,) = payloads.opened(Forge(), "fast", sha, about).say
     headers, body = payloads.signed(opened, known["webhook_secret"], "an-own-delivery")
-    return httpx.post(f"{known['hooks']}/github", headers=headers, content=body)
+    return web.post(f"{known['hooks']}/github", headers=headers, content=body)
 
 
 def lanes_of_a_request(known: Json) -> list[str]:

@@ -14,6 +14,7 @@ from devcluster.dev import processes
 from devcluster.dev.ports import HOST
 from devcluster.dev.repository import git
 from devcluster.dev.state import State, read_json
+from tests.support import web
 from tests.support.waiting import until
 
 LANEWAY = str(processes.BIN / "laneway")
@@ -76,7 +77,8 @@ def test_no_request_is_lost_while_a_process_of_laneway_restarts(
             answers.append((answer.status_code, f'"lane":"without-{name}"' in answer.text))
         return read_json(system.endpoints)["processes"][name] not in ([], [killed])
 
-    with httpx.Client(base_url=known["entry"], headers={"x-preview-lane": f"without-{name}"}) as client:
+    lane = {"x-preview-lane": f"without-{name}"}
+    with httpx.Client(base_url=known["entry"], headers=lane, timeout=60) as client:
         os.kill(killed, signal.SIGKILL)
         until(back, f"{name} runs again", seconds=60)
 
@@ -87,7 +89,7 @@ def test_a_lane_opens_in_a_browser_at_the_url_that_it_says(system: State, clone:
     a_lane(system, clone, "seen")
     (killed,) = read_json(system.endpoints)["processes"]["preview"]
     os.kill(killed, signal.SIGKILL)
-    status = httpx.get(f"{read_json(system.endpoints)['api']}{LANES}/shop.seen").json()["status"]
+    status = web.get(f"{read_json(system.endpoints)['api']}{LANES}/shop.seen").json()["status"]
     url = httpx.URL(status["url"])
     page = until(lambda: opened(url, "text/html,application/xhtml+xml,*/*;q=0.8"), "the page opens", 60)
 

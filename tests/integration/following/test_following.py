@@ -14,6 +14,7 @@ import redis
 
 from provisioner.events import Kind
 from provisioner.lane import store as lanes
+from tests.support import web
 from tests.support.commands import LANEWAY, process
 from tests.support.devcluster import devcluster
 from tests.support.shop import Shop, chain_file, open_shop
@@ -83,7 +84,7 @@ class System:
         return not lanes.every(self.shop.cluster)
 
     def health(self, process: str, path: str) -> httpx.Response:
-        return httpx.get(f"http://127.0.0.1:{self.ports[process]}/{path}")
+        return web.get(f"http://127.0.0.1:{self.ports[process]}/{path}")
 
 
 @pytest.fixture(scope="module")

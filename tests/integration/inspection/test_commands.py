@@ -10,10 +10,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 import yaml
 
+from tests.support import web
 from tests.support.devcluster import Devcluster, devcluster
 
 Laneway = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -100,10 +100,10 @@ def test_a_right_that_is_missing_is_named_and_nothing_is_half_done(
         "path": "/apis/apps/v1/namespaces/shop/deployments",
         "status": 403,
     }
-    httpx.post(f"{server.admin}/faults", json=refused).raise_for_status()
+    web.post(f"{server.admin}/faults", json=refused).raise_for_status()
     said = laneway("attach", NAMESPACE, code=1).stderr
     assert "PATCH /apis/apps/v1/namespaces/shop/deployments/laneway-router-shop" in said
-    httpx.delete(f"{server.admin}/faults").raise_for_status()
+    web.delete(f"{server.admin}/faults").raise_for_status()
     services = server.cluster.list("Service", NAMESPACE)
     assert len(services) == 4
     assert not any("annotations" in one["metadata"] for one in services)

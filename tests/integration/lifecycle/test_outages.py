@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-import httpx
 import pytest
 
 from provisioner.chain.grammar import parse
@@ -21,7 +20,7 @@ from provisioner.git import Repositories
 from provisioner.lane import store as lanes
 from provisioner.lane.record import record
 from provisioner.reconcile import Outcome, converge
-from tests.support import law
+from tests.support import law, web
 from tests.support.devcluster import Devcluster, devcluster
 from tests.support.gitserver import Door, daemon
 from tests.support.law import Truth
@@ -61,11 +60,11 @@ def breaches(shop: Shop) -> list[str]:
 
 
 def inject(dev: Devcluster, **rule: Any) -> None:
-    httpx.post(f"{dev.admin}/faults", json=rule).raise_for_status()
+    web.post(f"{dev.admin}/faults", json=rule).raise_for_status()
 
 
 def heal(dev: Devcluster) -> None:
-    httpx.delete(f"{dev.admin}/faults").raise_for_status()
+    web.delete(f"{dev.admin}/faults").raise_for_status()
 
 
 def behind(shop: Shop, url: str) -> Shop:

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import httpx
 import pytest
 
+from tests.support import web
 from tests.support.commands import LANEWAY, process, serving
 from tests.support.deliveries import SECRET, body, headers, payload
 from tests.support.devcluster import devcluster
@@ -71,13 +71,13 @@ def test_serve_says_so_in_its_log_and_to_whoever_asks_and_takes_deliveries_later
     raw = body(payload("push"))
     with serving(settings, tmp_path) as base:
         assert is_told((tmp_path / "serve.log").read_text())
-        asked = httpx.get(f"{base}/readyz")
+        asked = web.get(f"{base}/readyz")
         assert asked.status_code == 503 and is_told(asked.json()["problems"]["redis"])
-        refused = httpx.post(f"{base}/hooks/github", content=raw, headers=headers("push", raw))
+        refused = web.post(f"{base}/hooks/github", content=raw, headers=headers("push", raw))
         assert refused.status_code == 503 and refused.headers["retry-after"]
         with redis_at(port, tmp_path / "valkey"):
-            until(lambda: httpx.get(f"{base}/readyz").status_code == 200, "it is ready")
-            taken = httpx.post(f"{base}/hooks/github", content=raw, headers=headers("push", raw))
+            until(lambda: web.get(f"{base}/readyz").status_code == 200, "it is ready")
+            taken = web.post(f"{base}/hooks/github", content=raw, headers=headers("push", raw))
             assert taken.status_code == 202
 
 

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-import httpx
 import pytest
 
 from provisioner import labels
@@ -17,6 +16,7 @@ from provisioner.events import Kind
 from provisioner.lane import store as lanes
 from provisioner.lane.record import record
 from provisioner.reconcile import Outcome, converge
+from tests.support import web
 from tests.support.devcluster import Devcluster
 from tests.support.shop import REPOSITORY, Shop, open_shop
 from tests.support.waiting import until
@@ -37,14 +37,14 @@ def shop(tmp_path: Path, cluster: Cluster) -> Shop:
 @pytest.fixture
 def refuse(dev: Devcluster) -> Iterator[Any]:
     """Has the API server refuse what matches, in the words of RBAC."""
-    yield lambda **rule: httpx.post(
+    yield lambda **rule: web.post(
         f"{dev.admin}/faults", json={"action": "fail", "status": 403, **rule}
     ).raise_for_status()
     allow(dev)
 
 
 def allow(dev: Devcluster) -> None:
-    httpx.delete(f"{dev.admin}/faults").raise_for_status()
+    web.delete(f"{dev.admin}/faults").raise_for_status()
 
 
 def run(shop: Shop) -> Outcome:

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-import httpx
 import pytest
 
 from provisioner.cluster import Cluster
@@ -17,6 +16,7 @@ from provisioner.lane.model import Lane
 from provisioner.lane.record import record
 from provisioner.reconcile import converge
 from provisioner.status import announce
+from tests.support import web
 from tests.support.devcluster import Devcluster
 from tests.support.shop import Shop, open_shop
 
@@ -130,11 +130,11 @@ def test_what_happens_again_is_counted_on_the_event_that_is_there(shop: Shop) ->
 def test_an_event_that_cannot_be_written_fails_nothing(
     shop: Shop, dev: Devcluster, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    httpx.post(f"{dev.admin}/faults", json={"action": "fail", "status": 403, "resource": "events"})
+    web.post(f"{dev.admin}/faults", json={"action": "fail", "status": 403, "resource": "events"})
     try:
         opened(shop)
     finally:
-        httpx.delete(f"{dev.admin}/faults")
+        web.delete(f"{dev.admin}/faults")
     assert lane(shop).phase == "Deploying"
     assert told(shop) == {}
     assert "event.unwritten" in capsys.readouterr().out

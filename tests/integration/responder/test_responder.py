@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from provisioner.routing import lineage
+from tests.support import web
 from tests.support.commands import LANEWAY, environment, program
 from tests.support.ports import free_port
 from tests.support.waiting import until
@@ -34,20 +35,20 @@ def ports() -> Iterator[tuple[int, int]]:
 
 def _answers(port: int) -> bool:
     try:
-        return httpx.get(f"http://127.0.0.1:{port}/healthz").status_code == 200
+        return web.get(f"http://127.0.0.1:{port}/healthz").status_code == 200
     except httpx.TransportError:
         return False
 
 
 @pytest.mark.parametrize("method", ["GET", "POST", "DELETE"])
 def test_it_names_lane_and_service(ports: tuple[int, int], method: str) -> None:
-    answer = httpx.request(method, f"http://127.0.0.1:{ports[0]}/any/path?q=1", headers=MISSING)
+    answer = web.request(method, f"http://127.0.0.1:{ports[0]}/any/path?q=1", headers=MISSING)
     assert (answer.status_code, answer.text) == (503, TEXT)
     assert answer.headers["x-lane-served"] == "payment=none"
 
 
 def test_a_route_may_lead_the_path_of_probes_to_it_too(ports: tuple[int, int]) -> None:
-    assert httpx.get(f"http://127.0.0.1:{ports[0]}/healthz", headers=MISSING).status_code == 503
+    assert web.get(f"http://127.0.0.1:{ports[0]}/healthz", headers=MISSING).status_code == 503
 
 
 def test_the_offer_of_a_websocket_is_answered_alike(ports: tuple[int, int]) -> None:
@@ -58,7 +59,7 @@ def test_the_offer_of_a_websocket_is_answered_alike(ports: tuple[int, int]) -> N
         "sec-websocket-version": "13",
         "sec-websocket-key": "dGhlIHNhbXBsZSBub25jZQ==",
     }
-    assert httpx.get(f"http://127.0.0.1:{ports[0]}/chat", headers=offer).status_code == 503
+    assert web.get(f"http://127.0.0.1:{ports[0]}/chat", headers=offer).status_code == 503
 
 
 @pytest.mark.parametrize(
@@ -74,7 +75,7 @@ def test_the_offer_of_a_websocket_is_answered_alike(ports: tuple[int, int]) -> N
     ],
 )
 def test_what_is_no_name_is_not_repeated(ports: tuple[int, int], said: str) -> None:
-    answer = httpx.get(f"http://127.0.0.1:{ports[0]}/", headers={"x-laneway-missing": said})
+    answer = web.get(f"http://127.0.0.1:{ports[0]}/", headers={"x-laneway-missing": said})
     assert answer.status_code == 503 and "strict lane" in answer.text and "<b>" not in answer.text
     assert answer.headers["x-preview-lane-served"] == "none"
 

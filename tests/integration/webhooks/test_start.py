@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import httpx
 import pytest
 
 from tests.integration.webhooks.conftest import CHAIN
+from tests.support import web
 from tests.support.commands import LANEWAY, refusal, serving
 from tests.support.deliveries import SECRET, body, headers, payload
 from tests.support.valkeys import valkey
@@ -65,9 +65,9 @@ def test_several_processes_share_one_port_and_their_metrics(tmp_path: Path, chai
             raw = body(payload("push"))
             for number in range(20):
                 given = headers("push", raw, delivery=f"d-{number}")
-                assert httpx.post(f"{base}/hooks/github", content=raw, headers=given).status_code == 202
+                assert web.post(f"{base}/hooks/github", content=raw, headers=given).status_code == 202
             counted = 'laneway_deliveries_total{event="push",forge="github",result="queued"} 20.0'
-            assert counted in httpx.get(f"{base}/metrics").text
+            assert counted in web.get(f"{base}/metrics").text
         client = queue.connect(redis_url)
         assert client.llen(QUEUE) == 20
         client.close()

@@ -8,12 +8,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 
 from provisioner.cluster import Cluster
 from provisioner.events import ForgeEvent, Kind
 from provisioner.lane.model import moment
+from tests.support import web
 from tests.support.commands import LANEWAY, process, refusal
 from tests.support.devcluster import devcluster
 from tests.support.valkeys import valkey
@@ -58,7 +58,7 @@ class Worker:
         return self.cluster.get("Lane", "shop.euro") or {}
 
     def metric(self, line: str) -> float:
-        text = httpx.get(self.metrics).text
+        text = web.get(self.metrics).text
         return sum(float(one.split()[-1]) for one in text.splitlines() if one.startswith(line + " "))
 
 

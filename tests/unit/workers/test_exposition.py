@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import httpx
 import pytest
 
 from provisioner.errors import ConfigError, QueueError
 from provisioner.settings import Settings
+from tests.support import web
 from workers import metrics
 from workers.exposition import Health, Pulse, serve
 
@@ -36,20 +36,20 @@ def address(health: Health, folder: Path) -> str:
 
 def test_a_process_with_all_it_needs_is_ready(tmp_path: Path) -> None:
     base = address(Health(Pulse(60), {"redis": fine, "cluster": fine}), tmp_path)
-    answer = httpx.get(f"{base}/readyz")
+    answer = web.get(f"{base}/readyz")
     assert (answer.status_code, answer.json()) == (200, {"ready": True, "problems": {}})
 
 
 def test_what_is_missing_is_named_with_what_is_wrong_with_it(tmp_path: Path) -> None:
     base = address(Health(Pulse(60), {"redis": gone, "cluster": fine}), tmp_path)
-    answer = httpx.get(f"{base}/readyz")
+    answer = web.get(f"{base}/readyz")
     assert answer.status_code == 503
     assert answer.json()["problems"] == {"redis": "LANEWAY_REDIS_URL: cannot reach Redis: connection refused"}
 
 
 def test_a_process_without_its_dependencies_is_alive(tmp_path: Path) -> None:
     base = address(Health(Pulse(60), {"redis": gone}), tmp_path)
-    assert httpx.get(f"{base}/livez").json() == {"alive": True, "problems": {}}
+    assert web.get(f"{base}/livez").json() == {"alive": True, "problems": {}}
 
 
 def test_a_process_whose_loop_stands_still_is_not(tmp_path: Path) -> None:
@@ -57,18 +57,18 @@ def test_a_process_whose_loop_stands_still_is_not(tmp_path: Path) -> None:
     health = Health(Pulse(60, clock), {})
     base = address(health, tmp_path)
     clock.now = 61
-    answer = httpx.get(f"{base}/livez")
+    answer = web.get(f"{base}/livez")
     assert answer.status_code == 503
     assert answer.json()["problems"] == {"loop": "its loop has not gone round for 61 s"}
     health.pulse.beat()
-    assert httpx.get(f"{base}/livez").status_code == 200
+    assert web.get(f"{base}/livez").status_code == 200
 
 
 def test_metrics_are_served_and_other_paths_say_what_there_is(tmp_path: Path) -> None:
     base = address(Health(Pulse(60), {}), tmp_path)
     metrics.show_queue(3, 1.5)
-    assert "laneway_jobs_oldest_seconds 1.5" in httpx.get(f"{base}/metrics").text
-    assert httpx.get(f"{base}/other").status_code == 404
+    assert "laneway_jobs_oldest_seconds 1.5" in web.get(f"{base}/metrics").text
+    assert web.get(f"{base}/other").status_code == 404
 
 
 def test_an_address_that_cannot_be_had_is_named(tmp_path: Path) -> None:
