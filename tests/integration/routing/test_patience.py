@@ -238,12 +238,17 @@ def settings(value, within=""):
         yield from (found for name, one in value.items() for found in settings(one, name))
 
 
+def dumped(world, what):
+    return json.loads(world.envoy.admin(f"/config_dump?resource={what}"))["configs"]
+
+
 def test_every_time_out_that_envoy_was_told_is_off(world, database):
     database(echo)
-    told = json.loads(world.envoy.admin("/config_dump?resource=dynamic_listeners"))["configs"]
+    told = dumped(world, "dynamic_listeners")
     names = {one["name"] for one in told}
     assert names >= {"payment:8080", "payment:8080/baseline", "database:5432"}
-    found = list(settings([one for one in told if one["name"] in ("payment:8080", "database:5432")]))
+    listeners = [one for one in told if one["name"] in ("payment:8080", "database:5432")]
+    found = [*settings(listeners), *settings(dumped(world, "dynamic_route_configs"))]
     assert {place for place, _ in found} == OFF
     assert {value for _, value in found} == {"0s"}
     (fallback,) = (one for one in told if one["name"] == "payment:8080/baseline")
