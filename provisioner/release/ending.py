@@ -45,10 +45,22 @@ def back(course: Course, stop: Stop) -> Move:
 
 
 def begin(course: Course) -> Move:
-    """All requests are in the lane: from here on the baseline is changed. What it is now is kept first."""
+    """All requests are in the lane: from here on the baseline is changed. What it is now is kept first. A
+    request that is still in the baseline would meet both versions there."""
+    if waits := _in_baseline(course):
+        return Move(Phase.PROGRESSING, Reason.HOLDING, waits, course.step, 100, again=LOOK_SECONDS)
     facts = {"originals": [kept.to_json() for kept in course.baseline.values()]}
     words = "all requests are in the lane; the baseline takes its images"
     return Move(Phase.FINISHING, Reason.ROLLING_OUT, words, course.step, 100, facts, again=0.0)
+
+
+def _in_baseline(course: Course) -> str:
+    """Why requests may be in the baseline, although the lane is given all; empty where none can be. The entry
+    leaves them there while a copy has no pod, of which `stops` has a word to say soon."""
+    lost = [name for name in course.services if not course.serves(name)]
+    if lost:
+        return f"waits until the copy of {', '.join(lost)} has a ready pod, before the baseline is changed"
+    return "" if course.seen.emptied else "waits until the requests end that have begun in the baseline"
 
 
 # --- Finishing ----------------------------------------------------------------------------------------------

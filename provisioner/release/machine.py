@@ -15,6 +15,7 @@ the same input it says the same. In every phase the first line that holds is wha
 | | the weight is not the step's | Progressing with that weight |
 | | the step waits for somebody, a time, the analysis | Paused/PausedByStep, Progressing |
 | | it was not the last step | Progressing, the next step |
+| | requests may still be in the baseline | Progressing |
 | | else | Finishing: `ending` has what follows |
 
 The weight is written in the same status as everything else, so one write moves the requests. It never gets

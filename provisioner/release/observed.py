@@ -73,15 +73,17 @@ class Measured:
 class Seen:
     """All that is true now. `copies` and `baseline` are by service; a service without a copy or workload is
     missing there. `lane`: there is a Lane object of it, and `drained`: no request can be on its way in it any
-    more. `refusal` is why the release cannot run at all (the entry is not attached, an unknown service, a
-    lane that belongs to somebody else), empty where it can, and `refused` the machine's word for it. `ahead`
-    is the release of the chain that runs before this one, empty where none does. `callers` are those who do
-    not pass the entry, `warnings` what else people should know beforehand."""
+    more; `emptied`: none can be in the baseline any more, since all have been in the lane for so long.
+    `refusal` is why the release cannot run at all (the entry is not attached, an unknown service, a lane that
+    belongs to somebody else), empty where it can, and `refused` the machine's word for it. `ahead` is the
+    release of the chain that runs before this one, empty where none does. `callers` are those who do not pass
+    the entry, `warnings` what else people should know beforehand."""
 
     copies: Mapping[str, Copy] = field(default_factory=dict)
     baseline: Mapping[str, Workload] = field(default_factory=dict)
     lane: bool = False
     drained: bool = True
+    emptied: bool = True
     refusal: str = ""
     refused: Reason = Reason.REFUSED
     ahead: str = ""

@@ -62,7 +62,8 @@ class _Reader:
             copies=copied.read(self._chain, lane, self._cluster, self._clock) if lane else {},
             baseline={one.name: workloads.read(one, found[one.name], self._clock) for one in readable},
             lane=lane is not None,
-            drained=lane is None or self._is_drained(),
+            drained=lane is None or self._has_long_been(0),
+            emptied=self._has_long_been(100),
             refusal=refusal,
             refused=refused,
             ahead=self._ahead(),
@@ -103,10 +104,10 @@ class _Reader:
         mine = _turn(self._release)
         return next((one.name for one in sorted(others, key=_turn) if _turn(one) < mine), "")
 
-    def _is_drained(self) -> bool:
-        """Whether the lane has had no share for as long as requests may be on their way."""
+    def _has_long_been(self, weight: int) -> bool:
+        """Whether the lane has had that share for as long as requests of before may be on their way."""
         since = self._release.status.get("weightAt")
-        if self._release.weight:
+        if self._release.weight != weight:
             return False
         return since is None or self._now - moment(since) >= self._drain
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
 from provisioner.chain.strategy import Finish, Step
-from provisioner.lane.model import Mode
+from provisioner.lane.model import Mode, moment
 from provisioner.release import store
 from provisioner.release.model import Phase, Reason
 from tests.support.releaseshop import NEW, OLD, STRATEGY, ReleaseShop
@@ -39,6 +40,17 @@ def test_copies_are_as_many_as_the_share_needs_before_it_is_raised(shop: Release
     shop.until(lambda one: one.weight == 100)
     counts = {name: one["status"]["readyReplicas"] for name, one in shop.copies().items()}
     assert counts == {"orders": 2, "payment": 2}
+
+
+def test_the_baseline_is_not_written_before_the_requests_have_ended_that_began_in_it(
+    shop: ReleaseShop,
+) -> None:
+    shop.chain = replace(shop.chain, release=replace(STRATEGY, steps=(Step(25), Step(100))))
+    shop.begin()
+    since = shop.until(lambda one: one.weight == 100).status["weightAt"]
+    begun = shop.reaches(Phase.FINISHING).status["progressAt"]
+    drain = timedelta(seconds=shop.shop.world.settings.drain_seconds)
+    assert moment(begun) - moment(since) >= drain > timedelta(0)
 
 
 def test_a_release_asked_to_end_before_it_begins_changes_nothing(shop: ReleaseShop) -> None:

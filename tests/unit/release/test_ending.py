@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from provisioner.chain.strategy import Finish, Step, Strategy
-from provisioner.release import wishes
+from provisioner.release import ending, stops, wishes
 from provisioner.release.model import Phase, Reason
 from provisioner.release.observed import Decision, Patch
 from tests.unit.release.world import NEW, OLD, World, new, old, world
@@ -30,6 +30,37 @@ def told(found: Decision) -> tuple[Phase, Reason, int]:
 def write(shop: World, service: str, **changes: object) -> None:
     """Somebody else writes a baseline."""
     shop.baseline[service] = replace(shop.baseline[service], **changes)  # type: ignore[arg-type]
+
+
+# --- before the baseline is changed -------------------------------------------------------------------------
+
+
+def test_the_baseline_stays_as_it_is_while_requests_may_be_on_their_way_in_it() -> None:
+    shop = world(AT_ONCE)
+    shop.until(lambda: shop.release.weight == 100)
+    shop.emptied = False
+    assert told(shop.run()) == (Phase.PROGRESSING, Reason.HOLDING, 100)
+    assert shop.run().again == ending.LOOK_SECONDS
+    shop.emptied = True
+    assert shop.run().phase is Phase.FINISHING
+
+
+def test_the_baseline_stays_as_it_is_while_the_entry_leaves_requests_to_it() -> None:
+    shop = world(AT_ONCE)
+    shop.until(lambda: shop.release.weight == 100)
+    shop.ready["orders"] = 0
+    assert told(shop.run()) == (Phase.PROGRESSING, Reason.HOLDING, 100)
+    shop.follow()
+    assert shop.run().phase is Phase.FINISHING
+
+
+def test_a_copy_that_is_lost_just_before_the_end_ends_the_release() -> None:
+    shop = world(AT_ONCE)
+    shop.until(lambda: shop.release.weight == 100)
+    shop.ready["orders"] = 0
+    shop.run()
+    shop.wait(stops.GRACE.total_seconds())
+    assert told(shop.run()) == (Phase.ROLLING_BACK, Reason.LANE_UNHEALTHY, 0)
 
 
 # --- the baseline takes the images --------------------------------------------------------------------------
@@ -254,51 +285,3 @@ def test_a_change_that_arrives_after_all_is_an_end_as_well() -> None:
     shop.run()
     write(shop, "payment", image=new("payment"))
     assert shop.run().phase is Phase.RETURNING
-
-
-# --- a baseline that its autoscaler has made smaller --------------------------------------------------------
-
-
-def test_a_baseline_that_shrank_is_as_large_as_before_when_requests_return() -> None:
-    shop = finishing(most=10, least=1)
-    assert {one.replicas for one in shop.baseline.values()} == {1}
-    found = shop.run()
-    assert {(one.image, one.least) for one in found.patches} == {(new("orders"), 3), (new("payment"), 3)}
-    shop.to(Phase.RETURNING)
-    assert {one.replicas for one in shop.baseline.values()} == {3}
-
-
-def test_a_baseline_is_made_as_large_as_the_lane_has_become() -> None:
-    shop = finishing(most=10, least=1)
-    shop.lane = tuple(replace(one, replicas=7) for one in shop.lane or ())
-    assert {one.least for one in shop.run().patches} == {7}
-
-
-def test_an_autoscaler_has_its_own_bound_back_when_it_has_seen_the_requests() -> None:
-    shop = finishing(most=10, least=1)
-    shop.to(Phase.RETURNING)
-    shop.run()
-    shop.follow()
-    shop.wait(59)
-    found = shop.run()
-    assert found.phase is Phase.RETURNING and found.patches == ()
-    shop.wait(1)
-    assert {one.least for one in shop.run().patches} == {1}
-    shop.to(Phase.SUCCEEDED)
-    assert {one.least for one in shop.baseline.values()} == {1}
-
-
-def test_a_bound_that_somebody_else_has_written_since_is_theirs() -> None:
-    shop = finishing(most=10, least=1)
-    shop.to(Phase.RETURNING)
-    for name in NEW:
-        write(shop, name, least=2)
-    shop.to(Phase.SUCCEEDED)
-    assert {one.least for one in shop.baseline.values()} == {2}
-
-
-def test_a_baseline_without_an_autoscaler_is_as_large_as_its_owner_wants_it() -> None:
-    shop = finishing()
-    write(shop, "orders", replicas=1)
-    assert {one.least for one in shop.run().patches} == {None}
-    shop.to(Phase.SUCCEEDED)

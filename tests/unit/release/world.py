@@ -10,11 +10,11 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from provisioner.chain.strategy import Strategy
+from provisioner.chain.strategy import Analysis, Step, Strategy
 from provisioner.lane.model import Fixed
 from provisioner.release import machine
-from provisioner.release.model import Change, Phase, Release
-from provisioner.release.observed import Copy, Decision, Measured, Patch, Seen, Workload
+from provisioner.release.model import Change, Phase, Reason, Release
+from provisioner.release.observed import Copy, Decision, Measured, Opinion, Patch, Seen, Workload
 
 Json = dict[str, Any]
 
@@ -45,6 +45,7 @@ class World:
     ahead: str = ""
     refusal: str = ""
     drained: bool = True
+    emptied: bool = True
     rolling: set[str] = field(default_factory=set)  # baselines on their way to an image that they were given
     decisions: list[Decision] = field(default_factory=list)
 
@@ -58,6 +59,7 @@ class World:
             baseline=dict(self.baseline),
             lane=self.lane is not None,
             drained=self.drained,
+            emptied=self.emptied,
             refusal=self.refusal,
             ahead=self.ahead,
             measured=self.measured,
@@ -166,3 +168,23 @@ def world(strategy: Strategy | None = None, replicas: int = REPLICAS, **workload
 
 OLD = {name: old(name) for name in SERVICES}
 NEW = {name: new(name) for name in SERVICES}
+
+
+BY_HAND = Strategy(steps=(Step(50, manual=True), Step(100, manual=True)))
+MEASURED = Strategy(steps=(Step(50, analysis=timedelta(minutes=1)), Step(100)), analysis=Analysis())
+GOOD, BAD, INCONCLUSIVE = (
+    Measured(opinion, f"it is {opinion}", since=60.0)
+    for opinion in (Opinion.GOOD, Opinion.BAD, Opinion.INCONCLUSIVE)
+)
+
+
+def at(weight: int, strategy: Strategy | None = None) -> World:
+    """A release that has just got this share."""
+    shop = world(strategy)
+    shop.until(lambda: shop.release.weight == weight)
+    shop.follow()
+    return shop
+
+
+def told(found: Decision) -> tuple[Phase, Reason, int]:
+    return found.phase, found.reason, found.weight
