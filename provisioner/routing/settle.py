@@ -77,7 +77,9 @@ def trial(chain: Chain, release: Release, world: World) -> str:
     driver = drivers.mesh(chain.driver)
     if driver is None:
         return ""
-    lane = Lane(chain.name, release.name, mode=Mode.MEMBERS, release=release.name, uid="none")
+    own = [{"name": one.service, "inLane": True} for one in release.changes]
+    status = {"services": own}
+    lane = Lane(chain.name, release.name, mode=Mode.MEMBERS, release=release.name, uid="none", status=status)
     return _Settling(driver, chain, lane, world).trial(release)
 
 
@@ -104,6 +106,9 @@ class _Settling:
         self._withdraws = False
 
     def settle(self, leaving: Collection[str]) -> Settled:
+        # before all that routes are made from: who read that too early finds these written since, and starts
+        # again, instead of writing over what somebody made from what was so later
+        existing = self._existing()
         find = partial(lanes.read, self._cluster, self._chain.name)
         above, _ = lineage.line(self._lane.name, self._lane.parent, find)
         family = [self._lane, *above.values()]
@@ -112,11 +117,11 @@ class _Settling:
             for one in _slices(self._chain, family, self._cluster)
             if one.lane != self._lane.name or one.service not in leaving
         ]
-        return self._bring(slices, family)
+        return self._bring(existing, slices, family)
 
     def withdraw(self) -> Settled:
         self._withdraws = True
-        return self._bring([], [])
+        return self._bring(self._existing(), [], [])
 
     def trial(self, release: Release) -> str:
         existing = self._existing()
@@ -128,8 +133,7 @@ class _Settling:
         found = self._driver.compile(intent, replace(existing, owned=())).findings
         return mesh.unshared(found, {*names, self._chain.entry.service})
 
-    def _bring(self, slices: list[Slice], family: list[Lane]) -> Settled:
-        existing = self._existing()
+    def _bring(self, existing: Existing, slices: list[Slice], family: list[Lane]) -> Settled:
         release = None if self._withdraws else self._release()
         intent = mesh_intent.build(self._chain, existing.services, slices, family, release)
         compiled = self._driver.compile(intent, existing)

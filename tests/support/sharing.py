@@ -32,7 +32,12 @@ class Sharing:
         changes = tuple(Change(one, f"{one}:new") for one in SERVICES)
         strategy = Strategy(sticky=sticky, audience=Audience("x-tester", "yes"))
         self.release = releases.create(self.cluster, Release("shop", NAME, changes, strategy))
-        lanes.write(self.cluster, Lane("shop", NAME, mode=Mode.MEMBERS, release=NAME))
+        lane = lanes.write(self.cluster, Lane("shop", NAME, mode=Mode.MEMBERS, release=NAME))
+        own = [
+            {"name": one.name, "inLane": one.name in SERVICES, "reason": "Released"}
+            for one in self.chain.services
+        ]
+        lanes.write_status(self.cluster, lane, {"services": own})
         self.preview("pr-1")
 
     def preview(self, name: str) -> None:
