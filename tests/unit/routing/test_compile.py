@@ -9,16 +9,19 @@ from __future__ import annotations
 import os
 import random
 from dataclasses import asdict, replace
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 import yaml
 
+from provisioner.chain.model import Entry
 from provisioner.names import shard
+from provisioner.release.model import Phase
 from provisioner.routing.attached import build
-from provisioner.routing.envoy import CLUSTER, ENDPOINTS, LISTENER, Compiler, Node, compile_intent
+from provisioner.routing.envoy import CLUSTER, ENDPOINTS, LISTENER, ROUTES, Compiler, Node, compile_intent
 from provisioner.routing.envoy.clusters import shards_among
-from tests.support.routing import chain, endpoint_slice, lane, twin
+from tests.support.routing import chain, endpoint_slice, lane, release, twin
 
 CASES = sorted(path.parent for path in (Path(__file__).parents[2] / "data" / "routing").glob("*/input.yaml"))
 NODE = Node("shop", "shop", "192.0.2.1")
@@ -160,3 +163,57 @@ def test_the_number_of_shards_is_told_from_the_clusters(most):
 def test_who_has_no_clusters_yet_has_no_shards():
     assert shards_among(()) == 0
     assert shards_among(("payment:8080", "laneway-discovery")) == 0
+
+
+def releasing(weight, phase=Phase.PROGRESSING):
+    """A chain that is entered at payment, whose orders and database nobody enters; payment is released."""
+    services = [endpoint_slice("payment", ["192.0.2.10"]), endpoint_slice("payment", ["192.0.2.20"], "v2")]
+    twins = [twin("payment"), twin("orders", 10002), twin("database", 10003, 5432)]
+    wanted = chain(["payment", "orders", "database"])
+    return build([wanted], twins, services, [lane("v2")], [release("v2", weight, phase=phase)]).chains[0]
+
+
+def changed(before, after):
+    """Which resources differ, by type and name."""
+    return sorted(
+        (kind.rsplit(".", 1)[1], name)
+        for kind, resources in after.items()
+        for name, one in resources.items()
+        if before.get(kind, {}).get(name) != one
+    )
+
+
+def test_a_release_changes_the_routes_of_the_entry_and_nothing_else():
+    every = [
+        compile_intent(releasing(weight, phase), NODE)
+        for weight, phase in (
+            (0, Phase.PENDING),
+            (0, Phase.PROGRESSING),
+            (25, Phase.PROGRESSING),
+            (100, Phase.FINISHING),
+            (0, Phase.SUCCEEDED),
+        )
+    ]
+    for before, after in pairwise(every):
+        assert changed(before, after) == [("RouteConfiguration", "payment:8080/x-preview-lane")]
+    assert every[0] == every[-1], "nothing is left of it"
+
+
+def test_a_change_of_weight_compiles_one_resource():
+    compiler = Compiler()
+    before = compiler.shared(releasing(10), "shop")
+    after = compiler.shared(releasing(25), "shop")
+    again = [name for kind in after for name in after[kind] if before[kind][name] is not after[kind][name]]
+    assert again == ["payment:8080/x-preview-lane"]
+
+
+def test_only_where_the_chain_is_entered_by_http_are_routes_a_resource():
+    assert list(compile_intent(releasing(25), NODE)[ROUTES]) == ["payment:8080/x-preview-lane"]
+    assert ROUTES not in compile_intent(replace(releasing(25), entry=Entry()), NODE)
+    assert ROUTES not in Compiler().shared(releasing(25), "elsewhere")
+
+
+def test_a_chain_that_is_entered_nowhere_has_no_share():
+    nowhere = replace(chain(), entry=Entry())
+    found = build([nowhere], [twin("payment")], [], [], [release("v2", 25, phase=Phase.FINISHING)])
+    assert found.chains[0].share is None

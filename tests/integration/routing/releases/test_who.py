@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from provisioner.chain.model import Entry, Trust, Untrusted
 from provisioner.chain.strategy import Audience, Sticky, Strategy
@@ -240,6 +242,24 @@ def test_what_clients_send_in_the_names_of_ours_decides_nothing(worlds: Releasin
     releasing = worlds(PLAIN, BY_COOKIE)
     releasing.step(0)
     assert one(releasing, {"x-laneway-cluster": "payment:8080/lanes/0"}).name == "baseline"
+
+
+# what parsers stumble over, between what they look for
+shreds = st.sampled_from([*'=;, "%[]^$', "laneway-bucket", "beta", "yes", "staff", "99999", "-1", "17"])
+strange = st.lists(shreds, max_size=8).map("".join)
+
+
+@settings(max_examples=150)
+@given(cookie=strange, group=strange, user=strange, baggage=strange)
+def test_nothing_that_is_sent_makes_the_filter_stumble(
+    worlds: Releasings, cookie: str, group: str, user: str, baggage: str
+) -> None:
+    releasing = worlds(ENTRY, replace(BY_INVITATION, sticky=Sticky(header="x-user")))
+    if releasing.taken() != 5000:
+        releasing.step(50)
+    answer = one(releasing, {"cookie": cookie, "x-group": group, "x-user": user, "baggage": baggage})
+    assert answer.name in (NAME, "baseline")
+    assert "script log" not in releasing.envoy.log()
 
 
 def test_http_2_and_grpc_are_taken_alike(world) -> None:  # type: ignore[no-untyped-def]
