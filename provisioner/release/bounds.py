@@ -52,13 +52,18 @@ def noted(course: Course, move: Move) -> Move:
 
 
 def own(course: Course) -> tuple[Patch, ...]:
-    """What gives the autoscalers their own lower bounds back, where they still have ours."""
+    """What gives the autoscalers their own lower bounds back, where they still have ours: the one that was
+    noted last, or, since it is noted before it is written, the one that it was raised to at first."""
     pairs = [(kept, course.seen.baseline.get(name)) for name, kept in _kept(course).items()]
     return tuple(
         Patch(kept.service, live.image, live.revision, kept.least)
         for kept, live in pairs
-        if live and kept.raised and live.least == kept.raised != kept.least
+        if live and kept.raised and live.least in _ours(kept, live) - {kept.least}
     )
+
+
+def _ours(kept: Kept, live: Workload) -> set[int]:
+    return {kept.raised, min(live.most, kept.replicas)}
 
 
 def _kept(course: Course) -> Mapping[str, Kept]:
