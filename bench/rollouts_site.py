@@ -37,7 +37,7 @@ CRDS = CHECKOUT / "charts" / "laneway" / "crds"
 SERVICES = ("order", "payment", "logistics")
 PORT = 8080  # as the manifests say
 PATIENCE = "180s"
-THREADS, USERS = 8, 400
+THREADS, USERS = 8, 2000
 NEEDED = (
     "rollouts.argoproj.io",
     "virtualservices.networking.istio.io",
