@@ -10,7 +10,8 @@ In each phase the first line that holds is what happens:
 | | somebody else has written the baseline | waits until that is accepted, until the deadline |
 | | else | what lacks its image gets it, until the deadline |
 | Restoring | every baseline is as before and settled | RollingBack: weight 0 |
-| (weight 100) | else | what still has the new image gets its own |
+| (weight 100) | it has its images, but not all pods by the deadline, and the lane is dead | RollingBack |
+| | else | what still has the new image gets its own |
 | Returning, RollingBack | requests may be on their way in the lane | the lane stays |
 | | the lane is there, or an autoscaler has our bound | both go |
 | | else | Succeeded, RolledBack |
@@ -179,7 +180,7 @@ def restoring(course: Course) -> Move:
         words = f"{cause}; its owner has given the baseline all images all the same"
         return Move(Phase.RETURNING, Reason.DRAINING, words, course.step, 0, again=0.0)
     left = [text for change in course.release.changes if (text := _unrestored(course, change))]
-    if not left:
+    if not left or _is_better_than_the_lane(course):
         return Move(Phase.ROLLING_BACK, reason, cause, course.step, 0, again=0.0)
     words = f"{cause}; first the baseline gets its own images back: {', '.join(left)}"
     patches = () if course.waits else _originals(course)
@@ -196,6 +197,16 @@ def _unrestored(course: Course, change: Change) -> str:
     if live.settled:
         return ""
     return f"{change.service} rolls out" + (f" ({live.trouble})" if live.trouble else "")
+
+
+def _is_better_than_the_lane(course: Course) -> bool:
+    """Whether nobody is served in the lane, and the baseline, with its own images, did not get ready in time:
+    the pods that it has may serve somebody."""
+    live = course.live()
+    changes = [one for one in course.release.changes if one.service in live]
+    dead = any(not course.serves(name) for name in course.services)
+    late = course.since("progressAt") >= course.release.strategy.deadline
+    return dead and late and not any(_is_ours(course, one, live[one.service]) for one in changes)
 
 
 def _is_ours(course: Course, change: Change, live: Workload) -> bool:

@@ -183,6 +183,36 @@ def test_a_lane_that_breaks_meanwhile_does_not_give_requests_to_half_a_baseline(
     assert told(shop.run()) == (Phase.RESTORING, Reason.LANE_UNHEALTHY, 100)
 
 
+def restored_but_not_ready() -> World:
+    """The baseline has its own images again, and pods of it that do not get ready."""
+    shop = finishing()
+    shop.run()
+    shop.wish(aborted="no")
+    shop.run()
+    shop.run()
+    assert shop.images == OLD and shop.rolling
+    shop.wait(600)
+    return shop
+
+
+def test_a_dead_lane_does_not_keep_the_requests_for_ever_from_a_baseline_that_is_not_all_ready() -> None:
+    shop = restored_but_not_ready()
+    shop.ready["orders"] = 0
+    assert told(shop.run()) == (Phase.ROLLING_BACK, Reason.ABORTED, 0)
+
+
+def test_a_lane_that_serves_keeps_the_requests_until_all_of_the_baseline_is_ready() -> None:
+    shop = restored_but_not_ready()
+    assert told(shop.run()) == (Phase.RESTORING, Reason.ABORTED, 100)
+
+
+def test_a_dead_lane_keeps_the_requests_from_a_baseline_that_has_a_new_image_still() -> None:
+    shop = restored_but_not_ready()
+    shop.ready["orders"] = 0
+    write(shop, "payment", image=new("payment"))
+    assert told(shop.run()) == (Phase.RESTORING, Reason.ABORTED, 100)
+
+
 def test_a_lane_that_breaks_when_the_baseline_has_arrived_is_not_needed_any_more() -> None:
     shop = finishing()
     shop.run()
