@@ -109,8 +109,9 @@ async def _is_taken(client: httpx.AsyncClient, notice: Notice, key: bytes) -> bo
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         problem = f"{type(error).__name__}: {error}"
     if problem:
-        # a path may be a secret, as those of chat systems are
-        log.warning("notice.failed", to=urlsplit(notice.url).netloc, id=notice.id, problem=problem)
+        # a path may be a secret, as those of chat systems are, and so is what comes before the host
+        place = urlsplit(notice.url).netloc.rpartition("@")[2]
+        log.warning("notice.failed", to=place, id=notice.id, problem=problem)
     return not problem
 
 

@@ -15,6 +15,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from structlog.testing import capture_logs
 
 from provisioner.chain.model import Chain
 from provisioner.chain.strategy import Strategy
@@ -128,6 +129,15 @@ def test_one_that_nobody_answers_for_keeps_no_other_waiting(world: World, taker:
     assert (found.taken, found.failed) == (3, 1)
     assert taker.sequences == [1, 2, 3]
     assert tell(world, told).taken == 0
+
+
+def test_what_is_logged_of_a_listener_tells_no_secret_of_its_address(world: World, taker: Listener) -> None:
+    taker.answers = lambda: 500
+    with capture_logs() as logs:
+        tell(world, running(world, taker.url.replace("//", "//somebody:a-password@")))
+    (failed,) = [one for one in logs if one["event"] == "notice.failed"]
+    assert failed["to"] in taker.url
+    assert not any(secret in str(logs) for secret in ("somebody", "a-password", "secret-path"))
 
 
 def test_one_that_never_answers_is_given_up_in_time(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
