@@ -1,7 +1,7 @@
 """The routes of a Service port, and what a response says of who answered.
 
-Where the chain is entered they are a resource of their own, and know of the release that runs. Untagged
-requests are told by `stat_prefix` there: those that a release has taken, and those of the baseline.
+Where the chain is entered they are a resource of their own, and know of the release that runs. While one
+does, untagged requests are counted by `stat_prefix`: those that it has taken, and those of the baseline.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ from provisioner.routing.envoy.resources import ROUTES, Resource, extension, fro
 from provisioner.routing.intent import Share
 
 Json = dict[str, Any]
-
 
 # Set by the Lua filter, taken away by the route: neither side of the router ever sees it.
 TARGET = "x-laneway-cluster"
@@ -68,10 +67,11 @@ def name_of(service: str, port: int, header: str) -> str:
 def entered(service: str, port: int, header: str, entry: Entry, share: Share | None) -> Resource:
     """The same where the chain is entered, with what a release takes of the requests without a lane."""
     name = name_of(service, port, header)
-    without = {**_without(service, port), "stat_prefix": BASELINE}
     if share is None:
-        return from_json(ROUTES, name, {"name": name, **_table(service, (_with_lane(header), without))})
-    without |= {
+        return from_json(ROUTES, name, {"name": name, **route_table(service, port, header)})
+    without = {
+        **_without(service, port),
+        "stat_prefix": BASELINE,
         "typed_per_filter_config": {LUA: _sharing(_told(share, entry))},
         "response_headers_to_add": [_cookie()],
     }

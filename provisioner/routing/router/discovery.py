@@ -85,12 +85,10 @@ class Discovery(ads_pb2_grpc.AggregatedDiscoveryServiceServicer):
             await wake.wait()
             wake.clear()
             generation, resources = self._state.generation, self._state.resources(node, own)
-            if resources is None:
-                continue
-            for response in session.responses(resources):
+            for response in session.responses(resources) if resources is not None else ():
                 metrics.SENT.labels(response.type_url.rsplit(".", 1)[-1]).inc(len(response.resources))
                 yield response
-            if session.idle:
+            if resources is None or session.has_endpoints(resources):  # who is told nothing lacks nothing
                 self._state.take(wake, generation)
 
 

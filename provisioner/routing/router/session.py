@@ -87,10 +87,12 @@ class Session:
         """Whether Envoy has taken all that it was sent."""
         return not self._refused and not any(self._waits_for(one) for one in self._subscriptions)
 
-    @property
-    def idle(self) -> bool:
-        """Whether Envoy has answered all that it was sent, endpoints among it."""
-        return ENDPOINTS in self._subscriptions and not any(map(self._waits_for, self._subscriptions))
+    def has_endpoints(self, resources: Resources) -> bool:
+        """Whether Envoy has answered all that it was sent, and that is all endpoints that it asks for."""
+        wanted, subscription = resources.get(ENDPOINTS, {}), self._subscriptions.get(ENDPOINTS)
+        if subscription is None or any(map(self._waits_for, self._subscriptions)):
+            return not wanted
+        return all(subscription.has.get(one.name) == one.version for one in subscription.wanted(wanted))
 
     def _waits_for(self, type_url: str) -> bool:
         """Whether a response of the type is not answered yet."""

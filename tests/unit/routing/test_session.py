@@ -226,3 +226,22 @@ def test_routes_go_with_their_listener_and_are_never_taken_from_it():
     envoy = at_the_entry()
     without = resources(cluster_a="1", endpoints_a="1")
     assert envoy.settle(without) == [("Listener", [], ["l"])]
+
+
+def test_an_envoy_has_its_endpoints_when_it_has_acknowledged_the_newest_of_each():
+    envoy = Envoy()
+    assert not envoy.session.has_endpoints(FULL), "it has not asked yet"
+    assert envoy.session.has_endpoints(resources()), "there is nothing to have"
+    envoy.connected()
+    assert envoy.session.has_endpoints(FULL)
+    more = resources(cluster_a="1", endpoints_a="2", listener_l="1")
+    assert not envoy.session.has_endpoints(more)
+    (response,) = envoy.session.responses(more)
+    assert not envoy.session.has_endpoints(more), "it has not answered"
+    envoy.answer(response, error="no such field")
+    assert envoy.session.has_endpoints(more), "what it refuses nobody waits for"
+
+
+def test_endpoints_of_a_cluster_that_an_envoy_does_not_have_are_not_waited_for():
+    envoy = Envoy().connected()
+    assert envoy.session.has_endpoints(resources(cluster_a="1", endpoints_a="1", endpoints_b="1"))

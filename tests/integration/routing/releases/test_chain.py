@@ -108,7 +108,7 @@ def test_a_release_begins_when_every_envoy_knows_its_pods() -> None:
         wait_until(lambda: town.known(entry, "payment"), what="the pods at the entry")
         town.show_preview()
         wait_until(lambda: town.known(entry, "web"), what="something later at the entry")
-        assert town.taken() is None
+        assert not town.taken()
         inner.process.send_signal(signal.SIGCONT)
         wait_until(lambda: town.taken() == 10_000, what="the share")
         assert town.known(inner, "payment")
