@@ -30,7 +30,7 @@ from provisioner.lane.model import Lane, Mode
 from provisioner.release import analysis, baseline, machine, reading, store, urging
 from provisioner.release.baseline import Order
 from provisioner.release.model import Phase, Release, object_name
-from provisioner.release.observed import Decision, Measured
+from provisioner.release.observed import Decision, Measured, Seen
 from provisioner.release.reading import View
 from provisioner.routing import drivers, mesh, settle
 from provisioner.status import announce
@@ -114,8 +114,14 @@ class _Run:
         return self._carry_out(view, decision)
 
     def blocked(self, problem: PermanentError) -> Outcome:
-        """Says what keeps it from going on; nothing else of its status changes, so that its share stays."""
+        """Says what keeps it from going on; nothing else of its status changes, so that its share stays. It is
+        taken away all the same where somebody has asked for that, which is one write and needs nothing else."""
         release = self._release
+        if (release.aborted or release.going) and release.weight and release.phase in _MEASURED:
+            status = machine.advance(release, Seen(lane=True), self._world.now()).status
+            after = store.write_status(self._cluster, release, status)
+            announce.release_news(self._cluster, release, status)
+            return Outcome(release.object_name, release, after, again=0.0)
         log.warning("release.blocked", release=release.object_name, reason=problem.reason, error=str(problem))
         message = f"it cannot go on: {problem}"
         told = {"phase": release.phase.value, **release.status, "message": message}

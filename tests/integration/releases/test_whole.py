@@ -8,8 +8,9 @@ from datetime import timedelta
 import pytest
 
 from provisioner.chain.strategy import Finish, Step
+from provisioner.errors import PermanentError
 from provisioner.lane.model import Mode, moment
-from provisioner.release import store
+from provisioner.release import baseline, store
 from provisioner.release.model import Phase, Reason
 from tests.support.releaseshop import NEW, OLD, STRATEGY, ReleaseShop
 
@@ -73,6 +74,29 @@ def test_a_release_asked_to_end_takes_its_share_to_nothing_at_once(shop: Release
 
     assert (found.phase, found.reason) == (Phase.ROLLED_BACK, Reason.ABORTED)
     assert "too many complaints" in found.status["message"]
+    assert shop.images() == OLD
+
+
+def test_a_release_asked_to_end_has_no_share_although_nothing_else_of_it_can_be_read(
+    shop: ReleaseShop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop.begin()
+    shop.until(lambda one: one.weight == 25)
+
+    def refused(*_: object) -> list[object]:
+        raise PermanentError("autoscalers is forbidden", reason="Forbidden")
+
+    with monkeypatch.context() as taken_away:
+        taken_away.setattr(baseline, "autoscalers", refused)
+        shop.turn()
+        assert shop.release().weight == 25, "nobody has asked yet"
+        shop.say(aborted="too many complaints")
+        shop.turn()
+        shop.turn()
+        found = shop.release()
+        assert (found.phase, found.weight) == (Phase.ROLLING_BACK, 0)
+        assert "forbidden" in found.status["message"]
+    assert shop.ends().reason == Reason.ABORTED
     assert shop.images() == OLD
 
 
