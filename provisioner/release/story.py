@@ -114,8 +114,8 @@ class _Run:
         return self._carry_out(view, decision)
 
     def blocked(self, problem: PermanentError) -> Outcome:
-        """Says what keeps it from going on; nothing else of its status changes, so that its share stays. Where
-        somebody has asked it to end, the share goes all the same: that is one write, and needs nothing else.
+        """Says what keeps it from going on; nothing else of its status changes, so that its share stays.
+        Where somebody has asked it to end, that goes all the same: it is one write, and needs nothing else.
         """
         release = self._release
         if (release.aborted or release.going) and release.weight and release.phase in _MEASURED:
