@@ -36,8 +36,8 @@ class User:
 
 
 class Tally:
-    """What came, until it is taken; `generation` counts the users that there were. Safe to share between
-    threads."""
+    """What came, until it is taken. `generation` says which users there are; what those of before were still
+    answered does not count. Safe to share between threads."""
 
     def __init__(self) -> None:
         self.generation = 0
@@ -46,17 +46,19 @@ class Tally:
         self._failed: Counter[str] = Counter()
         self._back = 0
 
-    def chain(self, versions: str, *, back: bool) -> None:
+    def chain(self, versions: str, generation: int, *, back: bool) -> None:
         with self._lock:
-            self._chains[versions] += 1
-            self._back += back
+            if generation == self.generation:
+                self._chains[versions] += 1
+                self._back += back
 
     def failure(self, why: str) -> None:
         with self._lock:
             self._failed[why] += 1
 
-    def take(self) -> str:
+    def take(self, *, new: bool = False) -> str:
         with self._lock:
+            self.generation += new
             found = {"chains": self._chains, "failed": self._failed, "back": self._back}
             self._chains, self._failed, self._back = Counter(), Counter(), 0
         return json.dumps(found)
@@ -81,7 +83,7 @@ def asking(url: str, count: int, tally: Tally) -> None:
             continue
         if answer.status == 200:
             user.heard(answer)
-            note(user, [hop["version"] for hop in json.loads(body)["hops"]], tally)
+            note(user, [hop["version"] for hop in json.loads(body)["hops"]], tally, generation)
         else:
             tally.failure(f"{answer.status} {reason(body)}")
 
@@ -94,10 +96,10 @@ def reason(body: bytes) -> str:
         return body[:200].decode(errors="replace")
 
 
-def note(user: User, versions: list[str], tally: Tally) -> None:
+def note(user: User, versions: list[str], tally: Tally, generation: int) -> None:
     back = versions[0] < user.version
     user.version = versions[0]
-    tally.chain("-".join(versions), back=back)
+    tally.chain("-".join(versions), generation, back=back)
 
 
 def main() -> None:
@@ -107,8 +109,7 @@ def main() -> None:
         mine = max(1, users // threads)
         threading.Thread(target=asking, args=(url, mine, tally), daemon=True).start()
     for line in sys.stdin:
-        tally.generation += line == "new\n"
-        print(tally.take(), flush=True)
+        print(tally.take(new=line == "new\n"), flush=True)
 
 
 if __name__ == "__main__":

@@ -88,13 +88,21 @@ def test_what_failed_is_told_in_the_words_of_the_hop_that_saw_it() -> None:
 def test_a_user_who_is_given_the_old_version_again_is_counted() -> None:
     tally, user = Tally(), User()
     for versions in (["1", "1"], ["2", "1"], ["2", "2"], ["1", "1"]):
-        note(user, versions, tally)
+        note(user, versions, tally, tally.generation)
     assert json.loads(tally.take()) == {
         "chains": {"1-1": 2, "2-1": 1, "2-2": 1},
         "failed": {},
         "back": 1,
     }
     assert json.loads(tally.take()) == {"chains": {}, "failed": {}, "back": 0}
+
+
+def test_what_users_of_before_were_still_answered_does_not_count() -> None:
+    tally, user = Tally(), User(version="2")
+    before = tally.generation
+    tally.take(new=True)
+    note(user, ["1", "1"], tally, before)
+    assert json.loads(tally.take())["back"] == 0
 
 
 def test_the_manifests_say_nothing_of_a_namespace() -> None:
