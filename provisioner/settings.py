@@ -43,7 +43,7 @@ class Settings(BaseSettings):
     # without a renewal a lane's lock and a job's lease end by themselves after this long: by so much a job is
     # late whose worker died
     lock_seconds: int = 20
-    drain_seconds: float = 2.0  # between taking a lane's routes away and deleting its pods
+    drain_seconds: float = 2.0  # from taking routes away until what they led to changes or goes
     max_lanes_total: int | None = Field(default=None, ge=1)  # lanes of all chains; beyond it they wait
     image_pending_seconds: int = 1200  # how long an image may be missing before its lane is Degraded
 
