@@ -96,7 +96,7 @@ def _status(course: Course, move: Move, lane: tuple[Fixed, ...]) -> Json:
 def _times(course: Course, move: Move) -> Json:
     """When the step began, the weight was set, and it got on last."""
     before, now = course.release, stamp(course.now)
-    is_new = "phase" not in course.status
+    is_new = _is_new(course)
     moved = is_new or before.step != move.step
     begun = before.phase is Phase.PENDING and move.phase is Phase.PROGRESSING
     weighed = begun or before.weight != move.weight
@@ -104,6 +104,11 @@ def _times(course: Course, move: Move) -> Json:
     got_on = got_on or (move.phase in (Phase.PENDING, Phase.PROGRESSING) and course.grown)
     changes = {"stepAt": moved, "weightAt": weighed, "progressAt": got_on}
     return {key: now for key, changed in changes.items() if changed}
+
+
+def _is_new(course: Course) -> bool:
+    """Whether this is its first run. One that was kept from it has said so in its status, and no more."""
+    return "stepAt" not in course.status
 
 
 def _unqueued(course: Course, move: Move) -> bool:
@@ -202,7 +207,7 @@ def _timeline(course: Course, move: Move) -> list[Json]:
 def _event(course: Course, move: Move) -> str:
     """What the move is called in the timeline; empty where it is no news."""
     before = course.release
-    if "phase" not in course.status:
+    if _is_new(course):
         return Reason.QUEUED.value if move.reason is Reason.QUEUED else "Started"
     if move.weight > before.weight:
         return "WeightRaised"

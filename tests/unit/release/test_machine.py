@@ -169,3 +169,12 @@ def test_the_timeline_has_each_step_and_each_weight() -> None:
         *("Finishing", "Returning", "Succeeded"),
     ]
     assert [one["weight"] for one in shop.status["timeline"]] == [0, 50, 50, 100, 100, 0, 0]
+
+
+def test_a_release_that_was_kept_from_its_start_begins_as_any_other_and_has_its_deadline() -> None:
+    shop = world()
+    shop.release = replace(shop.release, status={"phase": "Pending", "message": "it cannot go on: forbidden"})
+    shop.run()
+    assert shop.events == ["Started"]
+    shop.wait(shop.release.strategy.deadline.total_seconds())
+    assert told(shop.run()) == (Phase.ROLLING_BACK, Reason.DEADLINE, 0)
