@@ -1,7 +1,8 @@
 """Whoever advances a release ends at every single call that it makes; another goes on; the law holds.
 
-The calls are found by recording one release. A point is a call and a moment: before it is sent, or after it
-took effect and before its answer is seen. What is true of a baseline after every turn, and so between any
+The calls are found by recording one release. A point is a call that changes something and a moment: before it
+is sent, or after it took effect and before its answer is seen. (What was read is forgotten with whoever dies:
+an end at a read is one before the next write.) What is true of a baseline after every turn, and so between any
 two: all its services have one version, or all requests are in the lane.
 """
 
@@ -24,7 +25,7 @@ from tests.support.releaseshop import STRATEGY, ReleaseShop, open_releases
 
 SERVICES = ("orders", "payment")
 QUICK = replace(STRATEGY, steps=(Step(100, pause=timedelta(seconds=1)),))
-SAMPLE = 97  # of so many points one is tried at each change of the code
+SAMPLE = 29  # of so many points one is tried at each change of the code
 
 
 @dataclass(frozen=True)
@@ -126,9 +127,13 @@ def story(request: pytest.FixtureRequest, cluster: Cluster, tmp_path: Path) -> S
 
 def tried(story: Story, every: int) -> tuple[list[str], int]:
     """What was wrong, and at how many points it was looked for."""
-    count = len(story.rehearsed())
-    points = [Point(number + 1, moment) for number in range(count) for moment in Moment][::every]
+    calls = story.rehearsed()
+    points = [Point(one.number, moment) for one in calls if _writes(one) for moment in Moment][::every]
     return [wrong for point in points for wrong in story.told(Life(point))], len(points)
+
+
+def _writes(call: Call) -> bool:
+    return call.edge != "kubernetes" or not call.what.startswith("GET ")
 
 
 def test_a_release_goes_on_or_back_wherever_it_is_cut_off(story: Story) -> None:
