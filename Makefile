@@ -33,7 +33,7 @@ test: install ## the tests, but for those of `make proof`
 	@$(BIN)/python -m pytest tests -m "not cluster and not proof" -n 4 --dist loadfile --no-loadscope-reorder
 
 proof: install ## what takes minutes to prove: a worker killed at every call, random histories, stale workers
-	@$(BIN)/python -m pytest tests -m proof -n 2 --dist loadfile
+	@$(BIN)/python -m pytest tests -m proof -n 3 --dist worksteal
 
 test-cluster: install ## the tests on a real cluster: CLUSTER=CONTEXT, else kind where docker runs
 	@PYTHON=$(CURDIR)/$(BIN)/python tests/cluster/run "$(CLUSTER)"
