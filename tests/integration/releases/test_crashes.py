@@ -1,9 +1,9 @@
 """Whoever advances a release ends at every single call that it makes; another goes on; the law holds.
 
-The calls are found by recording one release. A point is a call that changes something and a moment: before it
-is sent, or after it took effect and before its answer is seen. (What was read is forgotten with whoever dies:
-an end at a read is one before the next write.) What is true of a baseline after every turn, and so between any
-two: all its services have one version, or all requests are in the lane.
+The calls are found by recording one release. A point is a call that changes something and a moment: before
+it is sent, or after it took effect and before its answer is seen. (What was read is forgotten with whoever
+dies: an end at a read is one before the next write.) What is true of a baseline after every turn, and so
+between any two: all its services have one version, or all requests are in the lane.
 """
 
 from __future__ import annotations
