@@ -41,7 +41,8 @@ Measure = Callable[[Release, Chain, World, datetime], Measured]
 
 BLOCKED_SECONDS = 30.0  # after this long is looked again whether somebody has mended what is in the way
 REFUSED_SECONDS = 5.0  # after this long a write is tried again that the cluster has refused
-_MEASURED = (Phase.PROGRESSING, Phase.PAUSED)
+_GOING_UP = (Phase.PROGRESSING, Phase.PAUSED)
+_MEASURED = (*_GOING_UP, Phase.FINISHING)
 
 log = structlog.get_logger()
 
@@ -118,7 +119,7 @@ class _Run:
         Where somebody has asked it to end, that goes all the same: it is one write, and needs nothing else.
         """
         release = self._release
-        if (release.aborted or release.going) and release.weight and release.phase in _MEASURED:
+        if (release.aborted or release.going) and release.weight and release.phase in _GOING_UP:
             status = machine.advance(release, Seen(lane=True), self._world.now()).status
             after = store.write_status(self._cluster, release, status)
             announce.release_news(self._cluster, release, status)

@@ -86,6 +86,19 @@ def test_a_bad_measurement_takes_the_share_away_in_the_same_run(judged: Judged, 
     assert judged.shop.images() == OLD
 
 
+def test_one_that_turns_bad_while_the_baseline_changes_gives_it_its_own_images_back(judged: Judged) -> None:
+    shop = judged.shop
+    shop.broken, shop.spared = set(NEW.values()), {f"{name}--v2" for name in NEW}
+    shop.begin()
+    shop.until(lambda one: one.phase is Phase.FINISHING and shop.images() == OLD | NEW)
+    judged.value = "11"
+
+    found = shop.ends()
+
+    assert (found.phase, found.reason) == (Phase.ROLLED_BACK, Reason.ANALYSIS_FAILED)
+    assert shop.images() == OLD
+
+
 def test_a_prometheus_that_answers_nan_stops_it_where_it_is_until_somebody_says_more(judged: Judged) -> None:
     judged.shop.begin()
     judged.shop.until(lambda one: one.weight == 25)
