@@ -52,10 +52,10 @@ class Provisioner:
         return (Recorded(event.ref),)
 
     def converge(self, _: Chain, name: str, __: object, ___: object = None) -> Outcome:
-        self._notes.rpush("calls", f"begin {name} {time.time()} {os.getpid()}")
+        self._notes.rpush("calls", f"begin {name} {time.monotonic()} {os.getpid()}")
         self._fail("converge")
         time.sleep(float(self._notes.get("pause") or 0))
-        self._notes.rpush("calls", f"end {name} {time.time()} {os.getpid()}")
+        self._notes.rpush("calls", f"end {name} {time.monotonic()} {os.getpid()}")
         again = self._notes.lpop("again")
         return Outcome(name, "Ready", float(again) if again else None)
 
