@@ -249,7 +249,8 @@ def test_sidecars_that_may_go_back_to_the_baseline_do_so_before_any_route_is_wri
     door = payment(sidecar)
     for path in ("/", "/x"):
         door.becomes("payment=pr-1", path, x_preview_lane="pr-1")
-    until(lambda: "laneway|8080||payment--pr-1" in sidecar.admin("/clusters"), "the filter", seconds=30)
+    way = "laneway|8080||payment--pr-1"
+    until(lambda: json.dumps(sidecar.routes()).count(way) >= 2, "the filter has both routes", seconds=60)
     assert not any(one.who != "payment=pr-1" for one in (door.ask(x_preview_lane="pr-1") for _ in range(20)))
     shop.end("payment", "pr-1")
     dead = [door.ask(path, x_preview_lane="pr-1") for path in ("/", "/x") for _ in range(20)]
