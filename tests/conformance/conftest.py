@@ -15,6 +15,7 @@ from tests.conformance import results
 from tests.conformance.cases import CASES, HEADER
 from tests.conformance.hops.client import Walk
 from tests.conformance.planes import DRIVERS, Plane
+from tests.conformance.releasing import Releasing, releasing
 from tests.conformance.scene import LANES, SERVICES, Copy
 from tests.support.waiting import until
 
@@ -61,6 +62,12 @@ def plane(driver: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pla
             made.settle(name)
         patience = time.monotonic() + SECONDS
         until(lambda: time.monotonic() > patience or not _awaited(made), "the lanes", SECONDS + 60)
+        yield made
+
+
+@pytest.fixture(scope="module")
+def release(plane: Plane, driver: str) -> Iterator[Releasing]:
+    with releasing(plane, driver) as made:
         yield made
 
 

@@ -13,7 +13,7 @@ from provisioner.routing.router.attachment import Attachment
 from tests.conformance import objects
 from tests.conformance.hops.application import Instance
 from tests.conformance.hops.calling import Target
-from tests.conformance.hops.client import Hops, running
+from tests.conformance.hops.client import Activity, Hops, running
 from tests.conformance.objects import Place
 from tests.conformance.scene import BASELINE, CHAIN, OUTSIDE, PORTS, SERVICES, Copy, Lane
 from tests.support.commands import process
@@ -69,6 +69,17 @@ class EnvoyPlane:
         made = self._instances[service, lane]
         seen = objects.endpoint_slice(PLACE, made, ready=copy is not Copy.UNREADY)
         self.cluster.apply(seen, force=True)
+
+    def join(self, service: str, lane: str) -> Instance:
+        made = Instance(service, lane, address(), PORTS, number=1)
+        self.hops.start(made)
+        self.cluster.apply(objects.endpoint_slice(PLACE, made, ready=True), force=True)
+        return made
+
+    def lose(self, one: Instance) -> Activity:
+        state = self.hops.kill(one.service, one.who, one.number)
+        self.cluster.delete("EndpointSlice", objects.slice_name(one), NAMESPACE)
+        return state
 
     def settle(self, lane: str, fails_at: int = 0) -> None:
         """No route is written: discovery sees to it all."""

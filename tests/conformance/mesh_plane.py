@@ -27,7 +27,7 @@ from provisioner.world import World
 from tests.conformance import objects, outside
 from tests.conformance.hops.application import Instance
 from tests.conformance.hops.calling import Target
-from tests.conformance.hops.client import Hops, running
+from tests.conformance.hops.client import Activity, Hops, running
 from tests.conformance.interruptions import CutOff
 from tests.conformance.scene import BASELINE, OUTSIDE, PORTS, SERVICES, Copy, Lane
 from tests.support import mesh
@@ -75,6 +75,20 @@ class MeshPlane:
         made = self._instances[service, lane]
         seen = objects.endpoint_slice(self.place, made, ready=copy is not Copy.UNREADY)
         self.cluster.apply(seen, force=True)
+
+    def join(self, service: str, lane: str) -> Instance:
+        host = _elsewhere()
+        assert host != self._host, "istiod takes two endpoints of a Service at one address for one"
+        ports = dict(zip(PORTS, mesh.free_ports(host, len(PORTS)), strict=True))
+        made = Instance(service, lane, host, ports, number=1)
+        self.hops.start(made)
+        self.cluster.apply(objects.endpoint_slice(self.place, made, ready=True), force=True)
+        return made
+
+    def lose(self, one: Instance) -> Activity:
+        state = self.hops.kill(one.service, one.who, one.number)
+        self.cluster.delete("EndpointSlice", objects.slice_name(one), self.place.namespace)
+        return state
 
     def settle(self, lane: str, fails_at: int = 0) -> None:
         settle.settle(self.chain, self._lane(lane), self._cut_off(fails_at))
@@ -155,6 +169,14 @@ def _responder(place: objects.Place, cluster: Cluster, host: str, log: Path) -> 
     with process((*LANEWAY, "responder"), settings, log):
         until(lambda: _listens(host, http), "the responder listens", seconds=60)
         yield
+
+
+def _elsewhere() -> str:
+    """The address of this machine from which it would speak to others."""
+    with socket.socket(type=socket.SOCK_DGRAM) as probe:
+        probe.connect(("192.0.2.1", 9))  # of RFC 5737; nothing is sent
+        found: str = probe.getsockname()[0]
+        return found
 
 
 def _listens(host: str, port: int) -> bool:

@@ -87,6 +87,11 @@ def service_name(one: Instance) -> str:
     return one.service if one.who == BASELINE else names.derived(one.service, one.who)
 
 
+def slice_name(one: Instance) -> str:
+    """Each copy has one of its own: those on one machine differ by their ports."""
+    return f"{service_name(one)}-{one.number or 'x'}"
+
+
 def marks(place: Place, one: Instance) -> dict[str, str]:
     return {**labels.of_lane(place.chain, one.who), labels.SERVICE: one.service}
 
@@ -101,7 +106,7 @@ def endpoint_slice(
         "apiVersion": "discovery.k8s.io/v1",
         "kind": "EndpointSlice",
         "metadata": {
-            "name": f"{name}-x",
+            "name": slice_name(one),
             "namespace": place.namespace,
             "labels": {**of_service, "kubernetes.io/service-name": name},
         },

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from typing import Protocol
 
 from provisioner.cluster import Cluster
-from tests.conformance.hops.client import Hops
+from tests.conformance.hops.application import Instance
+from tests.conformance.hops.client import Activity, Hops
 from tests.conformance.objects import Place
 from tests.conformance.scene import Copy, Lane
 
@@ -30,6 +31,12 @@ class Plane(Protocol):
 
     def show(self, service: str, lane: str, copy: Copy) -> None:
         """The cluster sees another state of a copy."""
+
+    def join(self, service: str, lane: str) -> Instance:
+        """One more copy of a lane's service listens, and is ready."""
+
+    def lose(self, one: Instance) -> Activity:
+        """It dies, whatever it is busy with, and the cluster sees that."""
 
     def withdraw(self, lane: str, fails_at: int = 0) -> None:
         """The lane ends, and requests leave it; `fails_at` as for `settle`."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -11,7 +12,7 @@ from provisioner.release import store
 from provisioner.release.model import Change, Phase, Release
 from tests.conformance import results
 from tests.conformance.cases import NOWHERE, REFUSED, WAYS
-from tests.conformance.hops.client import Walk
+from tests.conformance.hops.client import Load, Story, Walk
 from tests.conformance.planes import Plane
 from tests.conformance.scene import BUCKET, LANES, OUTSIDE, RELEASE, SERVICES, TESTER, Copy
 from tests.support.waiting import until
@@ -91,3 +92,15 @@ def releasing(plane: Plane, driver: str) -> Iterator[Releasing]:
         yield made
     finally:
         made.end()
+
+
+def wait_for(load: Load, more: int, since: Counter[Story] | None = None) -> Counter[Story]:
+    """The stories of requests of no lane, once there are so many more; those since a moment, if given."""
+    start = load.now()[0] if since is None else since
+    until(lambda: load.now()[0].total() >= start.total() + more, "enough requests", seconds=300)
+    return load.now()[0] - (since or Counter())
+
+
+def within(stories: Counter[Story]) -> int:
+    """How many of them were in the release."""
+    return sum(times for story, times in stories.items() if results.seen(story, None).way == WITHIN)

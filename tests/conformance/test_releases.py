@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import time
-from collections import Counter
-from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
@@ -17,18 +15,11 @@ from provisioner.routing.intent import Share
 from tests.conformance import results
 from tests.conformance.cases import HEADER, NOWHERE, RELEASE_CASES, WAYS, Case
 from tests.conformance.explaining import words
-from tests.conformance.hops.client import Load, Story, Walk
+from tests.conformance.hops.client import Story, Walk
 from tests.conformance.limits import BY_LOT, as_limited
-from tests.conformance.planes import Plane
-from tests.conformance.releasing import ENOUGH, WITHIN, Releasing, releasing
+from tests.conformance.releasing import ENOUGH, WITHIN, Releasing, wait_for, within
 from tests.conformance.scene import BUCKET, RELEASE, SERVICES
 from tests.support.waiting import until
-
-
-@pytest.fixture(scope="module")
-def release(plane: Plane, driver: str) -> Iterator[Releasing]:
-    with releasing(plane, driver) as made:
-        yield made
 
 
 @pytest.mark.parametrize("case", RELEASE_CASES, ids=lambda case: case.id)
@@ -73,18 +64,6 @@ def test_no_chain_meets_two_versions_and_none_fails_while_a_release_goes_on_and_
         f"{driver}: a release goes to 100 % and back under {nobody.total()} chains of no lane: 0 met two "
         f"versions, 0 failed; in it were, by weight, {seen} %; nobody {felt:.2f} s after it went back"
     )
-
-
-def wait_for(load: Load, more: int, since: Counter[Story] | None = None) -> Counter[Story]:
-    """The stories of requests of no lane, once there are so many more; those since a moment, if given."""
-    start = load.now()[0] if since is None else since
-    until(lambda: load.now()[0].total() >= start.total() + more, "enough requests", seconds=300)
-    return load.now()[0] - (since or Counter())
-
-
-def within(stories: Counter[Story]) -> int:
-    """How many of them were in the release."""
-    return sum(times for story, times in stories.items() if results.seen(story, None).way == WITHIN)
 
 
 def bucket(story: Story) -> int | None:

@@ -1,12 +1,17 @@
 """The process of all applications, and of the client beside them. A test steers it by lines of JSON: one to
 standard input, one answer on standard output; it ends with its input.
 
-    {"do": "start", "service", "who", "address", "ports"}      {"do": "kill", "service", "who"}
+    {"do": "start", "service", "who", "address", "ports", "number"}
+    {"do": "look", "service", "who", "number"}                 -> {"begun", "busy", "moment"} for one
+    {"do": "kill", "service", "who", "number"}                 -> the same, when it was killed
     {"do": "roads_to", "targets": [[service, port, {a Target}], ...]}
     {"do": "walk", "protocol", "service", "port", "headers"}   -> {"hops": [...]}
     {"do": "load", "name", "walks": [a walk, ...]}             each walked again and again
-    {"do": "count", "name"} -> {"counts": [[story, times], ...] for each walk}
+    {"do": "count", "name"} -> {"counts": [[story, times, began, ended], ...] for each walk}
     {"do": "rest", "name"} -> the same, and the load ends
+
+Moments are seconds of the monotonic clock, which all processes of a machine share; `began` and `ended` are of
+the last walk that went so.
 """
 
 from __future__ import annotations
@@ -14,6 +19,7 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
+import time
 from collections import Counter
 from dataclasses import asdict, replace
 from typing import Any
@@ -34,23 +40,32 @@ class Load:
     def __init__(self, process: Process, walks: list[Json]) -> None:
         self._process = process
         self._counts: list[Counter[bytes]] = [Counter() for _ in walks]
+        self._last: list[dict[bytes, tuple[float, float]]] = [{} for _ in walks]
         self._resting = asyncio.Event()
         self._tasks = [
-            asyncio.create_task(self._walk(walk, counter))
-            for walk, counter in zip(walks, self._counts, strict=True)
+            asyncio.create_task(self._walk(walk, counter, last))
+            for walk, counter, last in zip(walks, self._counts, self._last, strict=True)
             for _ in range(EACH)
         ]
 
-    async def _walk(self, walk: Json, counter: Counter[bytes]) -> None:
+    async def _walk(
+        self, walk: Json, counter: Counter[bytes], last: dict[bytes, tuple[float, float]]
+    ) -> None:
         while not self._resting.is_set():
+            began = time.monotonic()
             story = await self._process.walk(walk)
-            counter[encode(replace(hop, cookie="") for hop in story)] += 1  # else each is another one
+            told = encode(replace(hop, cookie="") for hop in story)  # else each is another one
+            counter[told] += 1
+            last[told] = max(last.get(told, (0.0, 0.0))[0], began), time.monotonic()
             await asyncio.sleep(PAUSE)
 
     def counts(self) -> list[list[Any]]:
         return [
-            [[[asdict(hop) for hop in decode(story)], times] for story, times in counter.items()]
-            for counter in self._counts
+            [
+                [[asdict(hop) for hop in decode(story)], times, *last[story]]
+                for story, times in counter.items()
+            ]
+            for counter, last in zip(self._counts, self._last, strict=True)
         ]
 
     async def rest(self) -> None:
@@ -61,7 +76,7 @@ class Load:
 class Process:
     def __init__(self, services: tuple[str, ...]) -> None:
         self._roads = Roads(services)
-        self._running: dict[tuple[str, str], Application] = {}
+        self._running: dict[tuple[str, str, int], Application] = {}
         self._loads: dict[str, Load] = {}
 
     async def walk(self, order: Json) -> tuple[Hop, ...]:
@@ -76,12 +91,17 @@ class Process:
     async def _start(self, order: Json) -> Json:
         made = Application(Instance(**order), self._roads)
         await made.start()
-        self._running[order["service"], order["who"]] = made
+        self._running[_key(order)] = made
         return {}
 
+    async def _look(self, order: Json) -> Json:
+        return _state(self._running[_key(order)])
+
     async def _kill(self, order: Json) -> Json:
-        await self._running.pop((order["service"], order["who"])).kill()
-        return {}
+        one = self._running.pop(_key(order))
+        found = _state(one)
+        await one.kill()
+        return found
 
     async def _roads_to(self, order: Json) -> Json:
         for service, port, target in order["targets"]:
@@ -108,6 +128,14 @@ class Process:
             await load.rest()
         for one in self._running.values():
             await one.kill()
+
+
+def _key(order: Json) -> tuple[str, str, int]:
+    return order["service"], order["who"], order["number"]
+
+
+def _state(one: Application) -> Json:
+    return {"begun": one.begun, "busy": one.busy, "moment": time.monotonic()}
 
 
 async def main(services: tuple[str, ...]) -> None:

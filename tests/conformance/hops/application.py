@@ -16,12 +16,14 @@ from tests.conformance.hops.story import Headers, Hop, encode, passed_on
 
 @dataclass(frozen=True)
 class Instance:
-    """`who` is a lane, or `baseline`; `ports` maps the names of its ports to numbers."""
+    """`who` is a lane, or `baseline`; `ports` maps the names of its ports to numbers; `number` tells several
+    copies of one from another."""
 
     service: str
     who: str
     address: str
     ports: Mapping[str, int]
+    number: int = 0
 
 
 @dataclass
@@ -37,13 +39,15 @@ class Roads:
 
 
 class Application:
-    """Lives on the loop of its process."""
+    """Lives on the loop of its process. `begun` are the HTTP requests that it has had, `busy` those of them
+    that it has not answered yet."""
 
     def __init__(self, instance: Instance, roads: Roads) -> None:
         self.instance, self._roads = instance, roads
         self._open: set[asyncio.StreamWriter] = set()
         self._servers: list[asyncio.Server] = []
         self._grpc: Any = None
+        self.begun = self.busy = 0
 
     async def start(self) -> None:
         """Listens on all its ports: gRPC on the one that is called so, HTTP on the others."""
@@ -106,8 +110,13 @@ class Application:
             if (request.get("upgrade") or "").lower() == "websocket":
                 await self._converse(connection, request, port)
                 return
-            body = encode(await self._walk("http", port, request.headers))
-            await connection.send("HTTP/1.1 200 OK", [("content-length", str(len(body)))], body)
+            self.begun += 1
+            self.busy += 1
+            try:
+                body = encode(await self._walk("http", port, request.headers))
+                await connection.send("HTTP/1.1 200 OK", [("content-length", str(len(body)))], body)
+            finally:
+                self.busy -= 1
 
     async def _converse(self, connection: wire.Connection, request: wire.Message, port: str) -> None:
         await connection.send("HTTP/1.1 101 Switching Protocols", wire.accept(request))

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import threading
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -36,6 +36,24 @@ class Walk:
         return {"service": self.service, "port": self.port, "protocol": self.protocol, "headers": headers}
 
 
+@dataclass(frozen=True)
+class Activity:
+    """Of an application: how many HTTP requests it has begun with, and how many of them it was busy with at a
+    moment of the monotonic clock."""
+
+    begun: int
+    busy: int
+    moment: float
+
+
+@dataclass(frozen=True)
+class Last:
+    """When the last walk of a kind began, and when it ended, by the monotonic clock."""
+
+    began: float
+    ended: float
+
+
 class Hops:
     """Safe to share between threads: one order at a time."""
 
@@ -44,11 +62,14 @@ class Hops:
 
     def start(self, one: Instance) -> None:
         """The instance listens when this returns."""
-        self._do("start", service=one.service, who=one.who, address=one.address, ports=dict(one.ports))
+        self._do("start", **{**asdict(one), "ports": dict(one.ports)})
 
-    def kill(self, service: str, who: str) -> None:
-        """Nobody listens any more, and open connections are reset."""
-        self._do("kill", service=service, who=who)
+    def look(self, service: str, who: str, number: int = 0) -> Activity:
+        return Activity(**self._do("look", service=service, who=who, number=number))
+
+    def kill(self, service: str, who: str, number: int = 0) -> Activity:
+        """Nobody listens any more, and open connections are reset. How it was when that happened."""
+        return Activity(**self._do("kill", service=service, who=who, number=number))
 
     def lay(self, roads: Mapping[tuple[str, str], Target]) -> None:
         """Says where each port of each service is reached."""
@@ -66,11 +87,11 @@ class Hops:
         """Requests of these kinds all the while."""
         name = f"load-{id(walks)}"
         self._do("load", name=name, walks=[walk.to_json() for walk in walks])
-        load = Load(lambda: _counted(self._do("count", name=name)), len(walks))
+        load = Load(lambda: self._do("count", name=name), len(walks))
         try:
             yield load
         finally:
-            load.settle(_counted(self._do("rest", name=name)))
+            load.settle(self._do("rest", name=name))
 
     def _do(self, what: str, **order: Any) -> Json:
         with self._lock:
@@ -84,22 +105,26 @@ class Hops:
 
 
 class Load:
-    """How the walks of a load went: for each walk, how often each story was told."""
+    """How the walks of a load went, once it has ended: for each walk, how often each story was told, and when
+    last."""
 
-    def __init__(self, ask: Any, walks: int) -> None:
+    def __init__(self, ask: Callable[[], Json], walks: int) -> None:
         self._ask = ask
         self.counts: list[Counter[Story]] = [Counter() for _ in range(walks)]
+        self.last: list[dict[Story, Last]] = [{} for _ in range(walks)]
 
-    def settle(self, counts: list[Counter[Story]]) -> None:
-        self.counts = counts
+    def settle(self, answer: Json) -> None:
+        self.counts = _counted(answer)
+        self.last = [
+            {_story(hops): Last(began, ended) for hops, _, began, ended in one} for one in answer["counts"]
+        ]
 
     def now(self) -> list[Counter[Story]]:
-        found: list[Counter[Story]] = self._ask()
-        return found
+        return _counted(self._ask())
 
 
 def _counted(answer: Json) -> list[Counter[Story]]:
-    return [Counter({_story(hops): times for hops, times in one}) for one in answer["counts"]]
+    return [Counter({_story(hops): times for hops, times, _, _ in one}) for one in answer["counts"]]
 
 
 def _story(hops: Iterable[Json]) -> Story:
