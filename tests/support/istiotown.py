@@ -181,14 +181,18 @@ class Door:
             connection.close()
 
     def becomes(self, who: str, path: str = "/", host: str = "", **headers: str) -> Answer:
-        """The answer of whom the request meets at last."""
+        """The answer of whom the request meets at last. Where nobody listens at first, istiod is still telling
+        the proxy what there is: each Service of the cluster at that port may change the listener."""
         seen: list[Answer] = []
 
         def met() -> bool:
-            seen[:] = [self.ask(path, host, **headers)]
-            return seen[0].who == who
+            try:
+                seen[:] = [self.ask(path, host, **headers)]
+            except ConnectionRefusedError:
+                seen.clear()
+            return bool(seen) and seen[0].who == who
 
-        until(met, f"{path} is answered by {who or 'nobody'}; last by {seen}", seconds=30)
+        until(met, f"{path} is answered by {who or 'nobody'}; last by {seen}", seconds=60)
         return seen[0]
 
 
