@@ -181,8 +181,8 @@ class Door:
             connection.close()
 
     def becomes(self, who: str, path: str = "/", host: str = "", **headers: str) -> Answer:
-        """The answer of whom the request meets at last. Where nobody listens at first, istiod is still telling
-        the proxy what there is: each Service of the cluster at that port may change the listener."""
+        """The answer of whom the request meets at last. Where nobody listens at first, istiod still tells the
+        proxy what there is: each Service of the cluster at that port may change the listener."""
         seen: list[Answer] = []
 
         def met() -> bool:
