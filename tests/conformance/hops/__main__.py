@@ -101,7 +101,7 @@ class Process:
         one = self._running.pop(_key(order))
         found = _state(one)
         await one.kill()
-        return found
+        return {**found, "moment": time.monotonic()}  # from which on its connections are closed
 
     async def _roads_to(self, order: Json) -> Json:
         for service, port, target in order["targets"]:
