@@ -24,10 +24,12 @@ ENOUGH = 15  # requests after which a share of a half has shown both sides, all 
 
 @dataclass(frozen=True)
 class State:
-    """`payment` is what is to be seen of the lane's copy of it; `ways` are all that requests may go then."""
+    """`payment` is what is to be seen of the lane's copy of it; `ways` are all that requests may go then, and
+    `invited` the one of those that are in it whatever the weight."""
 
     weight: int
     ways: frozenset[tuple[str, ...]]
+    invited: tuple[str, ...] = WITHIN
     phase: Phase = Phase.PROGRESSING
     payment: Copy = Copy.READY
 
@@ -36,8 +38,8 @@ STATES = {
     "nobody": State(0, frozenset({NOWHERE})),
     "half": State(50, frozenset({NOWHERE, WITHIN})),
     "all": State(100, frozenset({WITHIN})),
-    "lacking": State(100, frozenset({NOWHERE}), payment=Copy.UNREADY),
-    "firm": State(100, frozenset({STOPPED}), Phase.FINISHING, Copy.UNREADY),
+    "lacking": State(100, frozenset({NOWHERE}), NOWHERE, payment=Copy.UNREADY),
+    "firm": State(100, frozenset({STOPPED}), STOPPED, Phase.FINISHING, Copy.UNREADY),
 }
 
 
@@ -54,8 +56,8 @@ class Releasing:
         wanted, self._state = STATES[name], name
         self.plane.show("payment", RELEASE, wanted.payment)
         self._write(wanted.phase, wanted.weight)
-        until(lambda: self._ways(SERVICES[0]) == wanted.ways, f"a release of {wanted}", seconds=60)
-        until(lambda: self._ways(OUTSIDE) == wanted.ways, f"a release of {wanted} from outside", seconds=60)
+        until(lambda: self._is(wanted, SERVICES[0]), f"a release of {wanted}", seconds=60)
+        until(lambda: self._is(wanted, OUTSIDE), f"a release of {wanted} from outside", seconds=60)
 
     def weigh(self, weight: int, phase: Phase = Phase.PROGRESSING) -> None:
         """It has that weight; when requests feel that, is not waited for."""
@@ -73,9 +75,14 @@ class Releasing:
         self._release = store.write_status(self.plane.cluster, self._release, status)
         self.plane.settle(RELEASE)
 
-    def _ways(self, begins: str) -> frozenset[tuple[str, ...]]:
-        """The ways of some requests that say nothing at all."""
-        walks = (self.plane.hops.walk(Walk(begins)) for _ in range(ENOUGH))
+    def _is(self, state: State, begins: str) -> bool:
+        """Whether requests from there are led as in a state, those that are invited and all others."""
+        invited = self._ways(begins, (TESTER, "yes"))
+        return invited == {state.invited} and self._ways(begins) == state.ways
+
+    def _ways(self, begins: str, *headers: tuple[str, str]) -> frozenset[tuple[str, ...]]:
+        """The ways of some requests that name no lane."""
+        walks = (self.plane.hops.walk(Walk(begins, headers=headers)) for _ in range(ENOUGH))
         return frozenset(results.seen(story, None).way for story in walks)
 
 
