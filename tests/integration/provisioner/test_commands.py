@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import io
 import json
 from collections.abc import Iterator
-from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from uuid import uuid4
 
 import pytest
-import structlog
 import yaml
 
-from provisioner import cli
 from provisioner.cluster import Cluster
 from provisioner.events import ForgeEvent, Kind
 from provisioner.lane import decision
@@ -24,6 +20,7 @@ from provisioner.lane.model import Lane, stamp
 from provisioner.lane.record import record
 from provisioner.reconcile import converge
 from tests.support.commands import LANEWAY, refusal
+from tests.support.desk import Desk
 from tests.support.devcluster import Devcluster
 from tests.support.shop import REPOSITORY, SERVICES, Shop, open_shop
 from tests.support.valkeys import valkey
@@ -32,46 +29,11 @@ HEAD, OTHER = "f" * 40, "e" * 40
 STRANGER = "stranger/shop"
 
 
-@dataclass(frozen=True)
-class Ended:
-    """How a command ended, and what it said."""
-
-    returncode: int
-    stdout: str
-    stderr: str
-
-
 @dataclass
-class Desk:
-    """A person at a terminal, with the settings of an installation."""
+class ShopDesk(Desk):
+    """A person who has the shop, too."""
 
     shop: Shop
-    settings: dict[str, str]
-
-    def laneway(self, *arguments: str) -> Ended:
-        """Runs the command in this process, as the console script does."""
-        out, err = io.StringIO(), io.StringIO()
-        with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
-            for name, value in self.settings.items():
-                patch.setenv(name, value)
-            patch.setattr("sys.argv", ["laneway", *arguments])
-            with pytest.raises(SystemExit) as ended:
-                cli.main()
-        structlog.reset_defaults()
-        structlog.contextvars.clear_contextvars()
-        return Ended(int(ended.value.code or 0), out.getvalue(), err.getvalue())
-
-    def says(self, *arguments: str) -> str:
-        done = self.laneway(*arguments)
-        assert done.returncode == 0, done.stderr
-        return done.stdout
-
-    def refuses(self, *arguments: str) -> str:
-        """The one message of a command that ends with 1."""
-        done = self.laneway(*arguments)
-        assert (done.returncode, done.stdout) == (1, ""), done
-        assert "Traceback" not in done.stderr
-        return done.stderr
 
     def lane(self, name: str) -> Lane:
         found = lanes.read(self.shop.cluster, self.shop.chain.name, name)
@@ -80,7 +42,7 @@ class Desk:
 
 
 @pytest.fixture
-def desk(tmp_path: Path, dev: Devcluster, cluster: Cluster) -> Iterator[Desk]:
+def desk(tmp_path: Path, dev: Devcluster, cluster: Cluster) -> Iterator[ShopDesk]:
     shop = open_shop(tmp_path, cluster, f"shop-{uuid4().hex[:8]}")
     shop.clock.now = datetime.now(UTC)
     chains = tmp_path / "laneway.yaml"
@@ -91,7 +53,7 @@ def desk(tmp_path: Path, dev: Devcluster, cluster: Cluster) -> Iterator[Desk]:
         "LANEWAY_MIRRORS": str(tmp_path / "mirrors"),
         "LANEWAY_REDIS_URL": "redis://127.0.0.1:1/0",
     }
-    yield Desk(shop, settings)
+    yield ShopDesk(settings, shop)
     for found in cluster.list("Lane"):
         cluster.delete("Lane", found["metadata"]["name"])
 
@@ -113,7 +75,7 @@ def chain_file(shop: Shop) -> str:
     )
 
 
-def opened(desk: Desk, branch: str, *, run: bool = True) -> None:
+def opened(desk: ShopDesk, branch: str, *, run: bool = True) -> None:
     shop = desk.shop
     shop.origin.branch(branch, {"payment/app.py": branch})
     for one in record(shop.event(Kind.OPENED, branch), shop.chain, shop.world):
@@ -121,7 +83,7 @@ def opened(desk: Desk, branch: str, *, run: bool = True) -> None:
             converge(shop.chain, one.lane, shop.world)
 
 
-def fork(desk: Desk, sha: str = HEAD) -> tuple[ForgeEvent, str]:
+def fork(desk: ShopDesk, sha: str = HEAD) -> tuple[ForgeEvent, str]:
     """A stranger's pull request that waits for an approval, and the name of its lane."""
     event = desk.shop.event(Kind.OPENED, "patch-1", head_repository=STRANGER, sha=sha, author="eve")
     record(event, desk.shop.chain, desk.shop.world)
@@ -131,7 +93,7 @@ def fork(desk: Desk, sha: str = HEAD) -> tuple[ForgeEvent, str]:
 # --- lanes and status --------------------------------------------------------------------------------------
 
 
-def test_lanes_lists_every_lane_on_a_line(desk: Desk) -> None:
+def test_lanes_lists_every_lane_on_a_line(desk: ShopDesk) -> None:
     opened(desk, "fast")
     opened(desk, "slow", run=False)
     heading, *rows = desk.says("lanes").splitlines()
@@ -141,28 +103,28 @@ def test_lanes_lists_every_lane_on_a_line(desk: Desk) -> None:
     assert rows[1].split()[1:3] == ["slow", "Pending"]
 
 
-def test_lanes_of_a_chain_are_those_of_no_other(desk: Desk) -> None:
+def test_lanes_of_a_chain_are_those_of_no_other(desk: ShopDesk) -> None:
     opened(desk, "fast", run=False)
     lanes.write(desk.shop.cluster, Lane("nobodys", "other"))
     assert len(desk.says("lanes", desk.shop.chain.name).splitlines()) == 2
 
 
-def test_lanes_of_a_chain_that_is_not_asks_whether_another_was_meant(desk: Desk) -> None:
+def test_lanes_of_a_chain_that_is_not_asks_whether_another_was_meant(desk: ShopDesk) -> None:
     opened(desk, "fast", run=False)
     assert f"did you mean {desk.shop.chain.name}?" in desk.refuses("lanes", desk.shop.chain.name[:-1])
 
 
-def test_no_lanes_are_told_in_words(desk: Desk) -> None:
+def test_no_lanes_are_told_in_words(desk: ShopDesk) -> None:
     assert desk.says("lanes") == "there are no lanes; a pull request opens one\n"
 
 
-def test_lanes_as_json_have_spec_and_status(desk: Desk) -> None:
+def test_lanes_as_json_have_spec_and_status(desk: ShopDesk) -> None:
     opened(desk, "fast")
     (one,) = json.loads(desk.says("lanes", "--json"))
     assert (one["lane"], one["status"]["phase"]) == ("fast", "Deploying")
 
 
-def test_status_tells_why_each_service_is_in_or_out_and_what_happened(desk: Desk) -> None:
+def test_status_tells_why_each_service_is_in_or_out_and_what_happened(desk: ShopDesk) -> None:
     opened(desk, "fast")
     told = desk.says("status", desk.shop.chain.name, "fast")
     lines = {line.split()[0]: line for line in told.splitlines() if line.strip()}
@@ -174,12 +136,12 @@ def test_status_tells_why_each_service_is_in_or_out_and_what_happened(desk: Desk
     assert f"{REPOSITORY}#1" in told
 
 
-def test_status_of_a_lane_that_is_not_asks_whether_another_was_meant(desk: Desk) -> None:
+def test_status_of_a_lane_that_is_not_asks_whether_another_was_meant(desk: ShopDesk) -> None:
     opened(desk, "fast", run=False)
     assert "did you mean fast?" in desk.refuses("status", desk.shop.chain.name, "fats")
 
 
-def test_status_of_a_lane_that_has_not_converged_is_pending(desk: Desk) -> None:
+def test_status_of_a_lane_that_has_not_converged_is_pending(desk: ShopDesk) -> None:
     opened(desk, "fast", run=False)
     assert "Pending" in desk.says("status", desk.shop.chain.name, "fast").splitlines()[0]
 
@@ -187,14 +149,14 @@ def test_status_of_a_lane_that_has_not_converged_is_pending(desk: Desk) -> None:
 # --- pin and unpin -----------------------------------------------------------------------------------------
 
 
-def test_pin_and_unpin_may_be_repeated(desk: Desk) -> None:
+def test_pin_and_unpin_may_be_repeated(desk: ShopDesk) -> None:
     opened(desk, "fast", run=False)
     for command, wanted in (("pin", True), ("pin", True), ("unpin", False), ("unpin", False)):
         desk.says(command, desk.shop.chain.name, "fast")
         assert desk.lane("fast").pinned is wanted
 
 
-def test_pinning_what_is_not_there_says_what_is(desk: Desk) -> None:
+def test_pinning_what_is_not_there_says_what_is(desk: ShopDesk) -> None:
     opened(desk, "fast", run=False)
     assert "there is fast" in desk.refuses("pin", desk.shop.chain.name, "zzz")
 
@@ -202,7 +164,7 @@ def test_pinning_what_is_not_there_says_what_is(desk: Desk) -> None:
 # --- approve -----------------------------------------------------------------------------------------------
 
 
-def test_approving_the_commit_that_waits_opens_its_lane_for_that_commit(desk: Desk) -> None:
+def test_approving_the_commit_that_waits_opens_its_lane_for_that_commit(desk: ShopDesk) -> None:
     event, name = fork(desk)
     desk.says("approve", desk.shop.chain.name, name, HEAD)
     opened = desk.lane(name)
@@ -210,7 +172,7 @@ def test_approving_the_commit_that_waits_opens_its_lane_for_that_commit(desk: De
     assert [(one.sha, one.fork, one.pull) for one in opened.members] == [(HEAD, "stranger", event.pull)]
 
 
-def test_approving_twice_changes_nothing(desk: Desk) -> None:
+def test_approving_twice_changes_nothing(desk: ShopDesk) -> None:
     _, name = fork(desk)
     desk.says("approve", desk.shop.chain.name, name, HEAD)
     before = desk.lane(name)
@@ -218,7 +180,7 @@ def test_approving_twice_changes_nothing(desk: Desk) -> None:
     assert desk.lane(name) == before
 
 
-def test_a_later_commit_of_the_fork_needs_an_approval_of_its_own(desk: Desk) -> None:
+def test_a_later_commit_of_the_fork_needs_an_approval_of_its_own(desk: ShopDesk) -> None:
     _, name = fork(desk)
     desk.says("approve", desk.shop.chain.name, name, HEAD)
     fork(desk, OTHER)
@@ -228,14 +190,14 @@ def test_a_later_commit_of_the_fork_needs_an_approval_of_its_own(desk: Desk) -> 
 
 
 @pytest.mark.parametrize("sha", [OTHER, HEAD[:12], "", "--", "é" * 40])
-def test_another_commit_is_refused_with_what_waits(desk: Desk, sha: str) -> None:
+def test_another_commit_is_refused_with_what_waits(desk: ShopDesk, sha: str) -> None:
     _, name = fork(desk)
     told = desk.refuses("approve", desk.shop.chain.name, name, "--", sha)
     assert f"{HEAD}  pull request 1 of {STRANGER}, by eve" in told
     assert lanes.read(desk.shop.cluster, desk.shop.chain.name, name) is None
 
 
-def test_a_head_that_only_git_shows_waits_in_the_status_and_can_be_approved(desk: Desk) -> None:
+def test_a_head_that_only_git_shows_waits_in_the_status_and_can_be_approved(desk: ShopDesk) -> None:
     shop = desk.shop
     first = shop.origin.branch("of-a-fork", {"payment/app.py": "2"})
     shop.origin.git("update-ref", "refs/pull/1/head", first)
@@ -252,21 +214,21 @@ def test_a_head_that_only_git_shows_waits_in_the_status_and_can_be_approved(desk
     assert [one.sha for one in desk.lane(name).members] == [later]
 
 
-def test_a_pull_request_that_was_closed_meanwhile_cannot_be_approved(desk: Desk) -> None:
+def test_a_pull_request_that_was_closed_meanwhile_cannot_be_approved(desk: ShopDesk) -> None:
     _, name = fork(desk)
     closed = desk.shop.event(Kind.CLOSED, "patch-1", head_repository=STRANGER, sha=HEAD)
     record(closed, desk.shop.chain, desk.shop.world)
     assert "nothing to approve" in desk.refuses("approve", desk.shop.chain.name, name, HEAD)
 
 
-def test_a_chain_that_takes_no_forks_approves_none(desk: Desk) -> None:
+def test_a_chain_that_takes_no_forks_approves_none(desk: ShopDesk) -> None:
     _, name = fork(desk)
     file = Path(desk.settings["LANEWAY_CHAINS"])
     file.write_text(file.read_text() + "forks: {policy: never}\n")
     assert "forks.policy" in desk.refuses("approve", desk.shop.chain.name, name, HEAD)
 
 
-def test_approving_in_a_chain_without_a_file_asks_whether_another_was_meant(desk: Desk) -> None:
+def test_approving_in_a_chain_without_a_file_asks_whether_another_was_meant(desk: ShopDesk) -> None:
     assert "did you mean" in desk.refuses("approve", desk.shop.chain.name + "x", "fast", HEAD)
 
 
@@ -274,14 +236,14 @@ def test_approving_in_a_chain_without_a_file_asks_whether_another_was_meant(desk
 
 
 @pytest.fixture
-def queued(desk: Desk, tmp_path: Path) -> Iterator[Desk]:
+def queued(desk: ShopDesk, tmp_path: Path) -> Iterator[ShopDesk]:
     """A desk with a queue."""
     with valkey(tmp_path / "valkey") as url:
         desk.settings["LANEWAY_REDIS_URL"] = url
         yield desk
 
 
-def test_a_dry_run_needs_no_queue_and_prints_each_reason(desk: Desk) -> None:
+def test_a_dry_run_needs_no_queue_and_prints_each_reason(desk: ShopDesk) -> None:
     opened(desk, "fast")
     desk.shop.origin.delete("fast")
     told = desk.says("sweep", "--dry-run")
@@ -291,14 +253,14 @@ def test_a_dry_run_needs_no_queue_and_prints_each_reason(desk: Desk) -> None:
     assert desk.lane("fast").members
 
 
-def test_a_real_sweep_without_a_queue_changes_nothing(desk: Desk) -> None:
+def test_a_real_sweep_without_a_queue_changes_nothing(desk: ShopDesk) -> None:
     opened(desk, "fast")
     desk.shop.origin.delete("fast")
     assert "QueueUnavailable" in desk.refuses("sweep")
     assert desk.lane("fast").members
 
 
-def test_a_real_sweep_does_what_the_dry_run_said(queued: Desk) -> None:
+def test_a_real_sweep_does_what_the_dry_run_said(queued: ShopDesk) -> None:
     opened(queued, "fast")
     opened(queued, "slow")
     queued.shop.origin.delete("fast")
@@ -309,7 +271,7 @@ def test_a_real_sweep_does_what_the_dry_run_said(queued: Desk) -> None:
     assert queued.lane("slow").members
 
 
-def test_a_sweep_that_the_brake_stops_ends_with_4_and_says_how_to_confirm(queued: Desk) -> None:
+def test_a_sweep_that_the_brake_stops_ends_with_4_and_says_how_to_confirm(queued: ShopDesk) -> None:
     for number in range(5):
         opened(queued, f"branch-{number}", run=False)
         queued.shop.origin.delete(f"branch-{number}")
@@ -321,7 +283,7 @@ def test_a_sweep_that_the_brake_stops_ends_with_4_and_says_how_to_confirm(queued
     assert queued.lane("branch-0").members == ()
 
 
-def test_a_sweep_beside_another_ends_with_3_and_says_who_runs(queued: Desk) -> None:
+def test_a_sweep_beside_another_ends_with_3_and_says_who_runs(queued: ShopDesk) -> None:
     queued.says("sweep")
     cluster = queued.shop.cluster
     found = cluster.get("Lease", "laneway-sweep", "laneway-system")
@@ -335,10 +297,10 @@ def test_a_sweep_beside_another_ends_with_3_and_says_who_runs(queued: Desk) -> N
 
 
 @pytest.mark.parametrize("command", ["lanes", "status", "approve", "pin", "unpin", "sweep"])
-def test_every_command_says_how_it_ends(desk: Desk, command: str) -> None:
+def test_every_command_says_how_it_ends(desk: ShopDesk, command: str) -> None:
     assert "Exit codes: 0 " in " ".join(desk.says(command, "--help").split())
 
 
-def test_the_console_script_ends_with_one_clear_message(desk: Desk, tmp_path: Path) -> None:
+def test_the_console_script_ends_with_one_clear_message(desk: ShopDesk, tmp_path: Path) -> None:
     settings = {**desk.settings, "LANEWAY_KUBECONFIG": str(tmp_path / "nowhere")}
     assert "LANEWAY_KUBECONFIG" in refusal([*LANEWAY, "lanes"], settings)

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import io
 import json
 from collections.abc import Iterator
-from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 from uuid import uuid4
 
 import pytest
-import structlog
 
-from provisioner import cli
 from provisioner.cluster import Cluster
 from provisioner.release import store
 from provisioner.release.model import Phase, Reason, Release
+from tests.support.desk import Desk
 from tests.support.devcluster import Devcluster
 from tests.support.told import happened, release, written
 
@@ -30,44 +28,13 @@ entry: {service: frontend}
 """
 
 
-@dataclass(frozen=True)
-class Ended:
-    """How a command ended, and what it said."""
-
-    returncode: int
-    stdout: str
-    stderr: str
-
-
 @dataclass
-class Desk:
-    """A person at a terminal who has a cluster, and no chain file."""
+class ReleaseDesk(Desk):
+    """A person who has a cluster, and no chain file."""
 
     cluster: Cluster
     chain: str
-    settings: dict[str, str]
-
-    def laneway(self, *arguments: str) -> Ended:
-        out, err = io.StringIO(), io.StringIO()
-        with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
-            for name, value in self.settings.items():
-                patch.setenv(name, value)
-            patch.setattr("sys.argv", ["laneway", "release", *arguments])
-            with pytest.raises(SystemExit) as ended:
-                cli.main()
-        structlog.reset_defaults()
-        structlog.contextvars.clear_contextvars()
-        return Ended(int(ended.value.code or 0), out.getvalue(), err.getvalue())
-
-    def says(self, *arguments: str) -> str:
-        done = self.laneway(*arguments)
-        assert done.returncode == 0, done.stderr
-        return done.stdout
-
-    def refuses(self, *arguments: str) -> str:
-        done = self.laneway(*arguments)
-        assert (done.returncode, done.stdout) == (1, ""), done
-        return done.stderr
+    command: ClassVar[tuple[str, ...]] = ("laneway", "release")
 
     def has(self, phase: Phase, name: str = "release-1", **status: object) -> Release:
         """A release in that phase."""
@@ -81,14 +48,14 @@ class Desk:
 
 
 @pytest.fixture
-def desk(tmp_path: Path, dev: Devcluster, cluster: Cluster) -> Iterator[Desk]:
+def desk(tmp_path: Path, dev: Devcluster, cluster: Cluster) -> Iterator[ReleaseDesk]:
     settings = {"LANEWAY_KUBECONFIG": str(dev.kubeconfig), "LANEWAY_CHAINS": str(tmp_path / "none")}
-    yield Desk(cluster, f"shop-{uuid4().hex[:8]}", settings)
+    yield ReleaseDesk(settings, cluster, f"shop-{uuid4().hex[:8]}")
     for found in cluster.list("Release"):
         cluster.delete("Release", found["metadata"]["name"])
 
 
-def test_promote_takes_the_release_that_runs(desk: Desk) -> None:
+def test_promote_takes_the_release_that_runs(desk: ReleaseDesk) -> None:
     desk.has(Phase.SUCCEEDED, "release-1")
     desk.has(Phase.PROGRESSING, "release-2", step=1)
     said = desk.says("promote", desk.chain)
@@ -98,13 +65,13 @@ def test_promote_takes_the_release_that_runs(desk: Desk) -> None:
     assert desk.wanted("release-1").promoted == 0
 
 
-def test_promote_in_full_goes_through_all_steps(desk: Desk) -> None:
+def test_promote_in_full_goes_through_all_steps(desk: ReleaseDesk) -> None:
     desk.has(Phase.PROGRESSING)
     assert "through all of its steps" in desk.says("promote", desk.chain, "release-1", "--full")
     assert desk.wanted().promoted == 5
 
 
-def test_pause_and_resume_are_said_twice_without_harm(desk: Desk) -> None:
+def test_pause_and_resume_are_said_twice_without_harm(desk: ReleaseDesk) -> None:
     desk.has(Phase.PROGRESSING, weight=25)
     for _ in range(2):
         assert "is paused at 25 %" in desk.says("pause", desk.chain)
@@ -114,19 +81,19 @@ def test_pause_and_resume_are_said_twice_without_harm(desk: Desk) -> None:
     assert "it is not paused" in desk.refuses("resume", desk.chain)
 
 
-def test_resume_accepts_the_baseline_that_changed_in_the_middle(desk: Desk) -> None:
+def test_resume_accepts_the_baseline_that_changed_in_the_middle(desk: ReleaseDesk) -> None:
     desk.has(Phase.PAUSED, reason=Reason.BASELINE_CHANGED.value, found="f00d")
     desk.says("resume", desk.chain)
     assert desk.wanted().accepted == "f00d"
 
 
-def test_resume_has_an_analysis_that_came_to_nothing_measured_anew(desk: Desk) -> None:
+def test_resume_has_an_analysis_that_came_to_nothing_measured_anew(desk: ReleaseDesk) -> None:
     desk.has(Phase.PAUSED, reason=Reason.INCONCLUSIVE.value)
     desk.says("resume", desk.chain)
     assert desk.wanted().resumed == 1
 
 
-def test_abort_keeps_the_reason_that_was_given(desk: Desk) -> None:
+def test_abort_keeps_the_reason_that_was_given(desk: ReleaseDesk) -> None:
     desk.has(Phase.PROGRESSING)
     assert "goes back: slow carts" in desk.says("abort", desk.chain, "--why", "slow carts")
     assert desk.wanted().aborted == "slow carts"
@@ -134,13 +101,13 @@ def test_abort_keeps_the_reason_that_was_given(desk: Desk) -> None:
 
 
 @pytest.mark.parametrize("verb", ["promote", "pause", "resume", "abort"])
-def test_what_is_over_says_so(desk: Desk, verb: str) -> None:
+def test_what_is_over_says_so(desk: ReleaseDesk, verb: str) -> None:
     desk.has(Phase.ROLLED_BACK)
     assert "it is over (RolledBack)" in desk.refuses(verb, desk.chain, "release-1")
 
 
 @pytest.mark.parametrize("verb", ["promote", "pause", "resume", "abort"])
-def test_where_nothing_runs_it_is_said_what_ran_last_and_how_to_start(desk: Desk, verb: str) -> None:
+def test_where_nothing_runs_it_is_said_what_ran_last_and_how_to_start(desk: ReleaseDesk, verb: str) -> None:
     desk.has(Phase.SUCCEEDED)
     said = desk.refuses(verb, desk.chain)
     assert "no release of it runs; the last one, release-1, is over (Succeeded)" in said
@@ -148,7 +115,7 @@ def test_where_nothing_runs_it_is_said_what_ran_last_and_how_to_start(desk: Desk
 
 
 @pytest.mark.parametrize("verb", ["promote", "pause", "resume", "abort", "status"])
-def test_a_name_that_nothing_has_gets_those_that_come_close(desk: Desk, verb: str) -> None:
+def test_a_name_that_nothing_has_gets_those_that_come_close(desk: ReleaseDesk, verb: str) -> None:
     desk.has(Phase.PROGRESSING, "release-12")
     said = desk.refuses(verb, desk.chain, "release-21")
     assert "no release is called 'release-21'; did you mean release-12?" in said
@@ -156,11 +123,11 @@ def test_a_name_that_nothing_has_gets_those_that_come_close(desk: Desk, verb: st
     assert f"did you mean {desk.chain}?" in said
 
 
-def test_of_a_chain_that_never_had_one_it_is_said_how_to_start(desk: Desk) -> None:
+def test_of_a_chain_that_never_had_one_it_is_said_how_to_start(desk: ReleaseDesk) -> None:
     assert "no release of it runs; start one" in desk.refuses("status", desk.chain)
 
 
-def test_status_tells_of_the_one_that_runs_else_of_the_last(desk: Desk) -> None:
+def test_status_tells_of_the_one_that_runs_else_of_the_last(desk: ReleaseDesk) -> None:
     desk.has(Phase.ROLLED_BACK, "release-1", message="success-rate 0.7 is below 0.99", weight=0)
     said = desk.says("status", desk.chain)
     assert f"release release-1 of chain {desk.chain}: RolledBack" in said
@@ -173,7 +140,7 @@ def test_status_tells_of_the_one_that_runs_else_of_the_last(desk: Desk) -> None:
     assert f"laneway release promote {desk.chain} release-2" in said
 
 
-def test_status_shows_both_versions_their_copies_and_who_gets_past_the_entry(desk: Desk) -> None:
+def test_status_shows_both_versions_their_copies_and_who_gets_past_the_entry(desk: ReleaseDesk) -> None:
     rows = [
         {"metric": "requests", "lane": 12.34, "baseline": 111.1, "unit": "per second", "opinion": "none"},
         {"metric": "success-rate", "lane": 0.9, "baseline": 1.0, "unit": "ratio", "opinion": "bad"},
@@ -191,14 +158,14 @@ def test_status_shows_both_versions_their_copies_and_who_gets_past_the_entry(des
     assert "CronJob report calls payment" in said
 
 
-def test_status_for_programs_is_the_object(desk: Desk) -> None:
+def test_status_for_programs_is_the_object(desk: ReleaseDesk) -> None:
     desk.has(Phase.PROGRESSING, weight=25)
     told = json.loads(desk.says("status", desk.chain, "--json"))
     assert told["name"] == "release-1"
     assert told["status"]["weight"] == 25
 
 
-def test_list_shows_all_or_those_of_a_chain(desk: Desk) -> None:
+def test_list_shows_all_or_those_of_a_chain(desk: ReleaseDesk) -> None:
     assert "there are no releases; start one" in desk.says("list")
     desk.has(Phase.SUCCEEDED, "release-1", weight=0, step=4)
     desk.has(Phase.PAUSED, "release-2", reason=Reason.MANUAL.value, weight=25, step=1)
@@ -211,7 +178,7 @@ def test_list_shows_all_or_those_of_a_chain(desk: Desk) -> None:
     assert f"did you mean {desk.chain}?" in desk.refuses("list", f"{desk.chain}x")
 
 
-def test_start_wants_a_lane_or_images_and_not_both(desk: Desk) -> None:
+def test_start_wants_a_lane_or_images_and_not_both(desk: ReleaseDesk) -> None:
     for arguments in ((), ("--lane", "pr-4", "--image", "payment=example/payment:2")):
         done = desk.laneway("start", desk.chain, *arguments)
         assert (done.returncode, done.stdout) == (2, "")
@@ -226,14 +193,18 @@ def test_start_wants_a_lane_or_images_and_not_both(desk: Desk) -> None:
         ("10,101", "step 2 must be from 0 to 100 percent, not 101"),
     ],
 )
-def test_steps_that_do_not_rise_to_100_are_refused(desk: Desk, tmp_path: Path, steps: str, said: str) -> None:
+def test_steps_that_do_not_rise_to_100_are_refused(
+    desk: ReleaseDesk, tmp_path: Path, steps: str, said: str
+) -> None:
     (tmp_path / "shop.yaml").write_text(CHAIN.replace("NAME", desk.chain))
     desk.settings["LANEWAY_CHAINS"] = str(tmp_path)
     assert said in desk.refuses("start", desk.chain, "--lane", "pr-4", "--steps", steps)
 
 
 @pytest.mark.parametrize(("option", "value"), [("--steps", "10,half"), ("--image", "payment")])
-def test_what_cannot_be_read_is_wrong_usage(desk: Desk, tmp_path: Path, option: str, value: str) -> None:
+def test_what_cannot_be_read_is_wrong_usage(
+    desk: ReleaseDesk, tmp_path: Path, option: str, value: str
+) -> None:
     (tmp_path / "shop.yaml").write_text(CHAIN.replace("NAME", desk.chain))
     desk.settings["LANEWAY_CHAINS"] = str(tmp_path)
     other = ("--lane", "pr-4") if option == "--steps" else ()
@@ -241,6 +212,6 @@ def test_what_cannot_be_read_is_wrong_usage(desk: Desk, tmp_path: Path, option: 
 
 
 @pytest.mark.parametrize("verb", ["list", "status shop", "promote shop", "start shop --lane pr-4"])
-def test_a_cluster_that_is_not_there_is_said(desk: Desk, verb: str) -> None:
+def test_a_cluster_that_is_not_there_is_said(desk: ReleaseDesk, verb: str) -> None:
     desk.settings["LANEWAY_KUBECONFIG"] = "/nowhere/kubeconfig"
     assert "/nowhere/kubeconfig" in desk.refuses(*verb.split())
