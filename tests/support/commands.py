@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -82,3 +82,18 @@ def serving(settings: Mapping[str, str], folder: Path, *options: str) -> Iterato
 
 def _written(file: Path) -> bool:
     return file.exists() and file.read_text().endswith("\n")
+
+
+@contextmanager
+def attended(settings: Mapping[str, str], folder: Path) -> Iterator[dict[str, str]]:
+    """A worker and a beat run within the block; gives the port of each one's metrics, by its name."""
+    measured = {**settings, "LANEWAY_METRICS_HOST": "127.0.0.1", "LANEWAY_METRICS_PORT": "0"}
+    ports = {}
+    with ExitStack() as stack:
+        for name in ("worker", "beat"):
+            port = folder / f"{name}.port"
+            command = [*LANEWAY, name, "--metrics-port-file", str(port)]
+            stack.enter_context(process(command, measured, folder / f"{name}.log"))
+            until(lambda port=port: _written(port), f"{name} runs")
+            ports[name] = port.read_text().strip()
+        yield ports

@@ -15,7 +15,7 @@ import redis
 from provisioner.events import Kind
 from provisioner.lane import store as lanes
 from tests.support import web
-from tests.support.commands import LANEWAY, process
+from tests.support.commands import attended
 from tests.support.devcluster import devcluster
 from tests.support.shop import Shop, chain_file, open_shop
 from tests.support.valkeys import valkey
@@ -102,16 +102,9 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
             "LANEWAY_CHAINS": str(folder / "shop.yaml"),
             "LANEWAY_KUBECONFIG": str(dev.kubeconfig),
             "LANEWAY_MIRRORS": str(folder / "worker-mirrors"),
-            "LANEWAY_METRICS_HOST": "127.0.0.1",
-            "LANEWAY_METRICS_PORT": "0",
             "LANEWAY_DRAIN_SECONDS": "0.1",
         }
-        for name in ("worker", "beat"):
-            port = folder / f"{name}.port"
-            command = [*LANEWAY, name, "--metrics-port-file", str(port)]
-            stack.enter_context(process(command, settings, folder / f"{name}.log"))
-            until(lambda port=port: port.exists() and port.read_text().endswith("\n"), f"{name} runs")
-            system.ports[name] = port.read_text().strip()
+        system.ports.update(stack.enter_context(attended(settings, folder)))
         yield system
 
 

@@ -11,7 +11,7 @@ import pytest
 from provisioner.chain import folder as chains
 from provisioner.release import store
 from provisioner.release.model import Phase, Reason, Release
-from tests.support.commands import LANEWAY, process
+from tests.support.commands import attended
 from tests.support.devcluster import devcluster
 from tests.support.releaseshop import ReleaseShop, open_releases
 from tests.support.shop import chain_file
@@ -38,15 +38,9 @@ def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ReleaseShop]:
             "LANEWAY_CHAINS": str(folder / "shop.yaml"),
             "LANEWAY_KUBECONFIG": str(dev.kubeconfig),
             "LANEWAY_MIRRORS": str(folder / "worker-mirrors"),
-            "LANEWAY_METRICS_HOST": "127.0.0.1",
-            "LANEWAY_METRICS_PORT": "0",
             "LANEWAY_DRAIN_SECONDS": "0.5",
         }
-        for name in ("worker", "beat"):
-            port = folder / f"{name}.port"
-            command = [*LANEWAY, name, "--metrics-port-file", str(port)]
-            stack.enter_context(process(command, settings, folder / f"{name}.log"))
-            until(lambda port=port: port.exists() and port.read_text().endswith("\n"), f"{name} runs")
+        stack.enter_context(attended(settings, folder))
         yield shop
 
 
